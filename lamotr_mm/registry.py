@@ -1,0 +1,34 @@
+"""Registries of lamotr_mm.
+
+Each one is a *sibling* of mmdet's registry of the same kind (both are children of mmengine's), so that
+``lamotr_mm.X`` is found from mmdet's scope and ``mmdet.X`` from ours. ``locations`` names the modules
+that are imported, and thereby registered, at the first look-up.
+"""
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+
+def _sibling(parent: Registry, location: str) -> Registry:
+    return Registry(
+        parent.name, parent=parent, scope='lamotr_mm', locations=[f'lamotr_mm.{location}']
+    )
+
+
+# networks, losses and layers
+MODELS = _sibling(MMENGINE_MODELS, 'models')
+# real and synthetic video
+DATASETS = _sibling(MMENGINE_DATASETS, 'datasets')
+# the order in which start frames are visited
+DATA_SAMPLERS = _sibling(MMENGINE_DATA_SAMPLERS, 'datasets')
+# clip sampling and clip-consistent augmentation
+TRANSFORMS = _sibling(MMENGINE_TRANSFORMS, 'datasets.transforms')
+# HOTA and its family
+METRICS = _sibling(MMENGINE_METRICS, 'evaluation')
+# monitors and reproducibility
+HOOKS = _sibling(MMENGINE_HOOKS, 'engine.hooks')

@@ -1,0 +1,62 @@
+"""Augmentation that depends on (seed, epoch, index) only, not on workers, order or restarts."""
+
+import random
+
+import numpy as np
+import torch
+
+
+class SeededPipelineMixin:
+    """Seeds `random` and `numpy.random` before each training sample.
+
+    Put it before a video dataset: ``class D(SeededPipelineMixin, BaseVideoDataset)``. Training samples
+    then are a function of (seed, epoch, index) alone, so they are the same for any number of workers
+    and after a resume. Test samples are left alone: their pipeline draws nothing.
+
+    Transforms that draw from torch's generator are not covered; mmcv's and mmdet's draw from NumPy.
+
+    Args:
+        seed (int): Non-negative base seed. Defaults to 0.
+
+    Raises:
+        ValueError: If `seed` is negative.
+    """
+
+    def __init__(self, *args, seed: int = 0, **kwargs):
+        if seed < 0:
+            raise ValueError(f'seed of {type(self).__name__} must be >= 0, got {seed}')
+        self.seed = seed
+        # in shared memory, so that persistent workers see the epoch that the main process sets
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the next sample, from 0."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch (from 0); also reaches worker processes that run already."""
+        self._epoch.fill_(epoch)
+
+    def prepare_data(self, idx):
+        """Runs the pipeline on a sample.
+
+        Args:
+            idx (int | tuple[int, int]): Index of the video, or of the video and its start frame.
+
+        Returns:
+            dict: The pipeline's result.
+        """
+        if not self.test_mode:
+            seed_generators(self.seed, self.epoch, idx)
+        return super().prepare_data(idx)
+
+
+def seed_generators(seed: int, epoch: int, idx) -> None:
+    """Seeds the global generators of `random` and `numpy.random` from (seed, epoch, index)."""
+    video, frame = idx if isinstance(idx, tuple) else (idx, -1)
+    # frame + 1: SeedSequence pads with zeros, so that (v,) and (v, 0) would be the same
+    state = np.random.SeedSequence((seed, epoch, video, frame + 1)).generate_state(8)
+    random.seed(state.tobytes())
+    np.random.seed(state)

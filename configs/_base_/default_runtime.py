@@ -1,0 +1,36 @@
+# What every run shares: hooks, logging, processes, seeds. Types of this package carry the prefix `lamotr_mm.`; the
+# default scope stays mmdet's because mmdet's own nested configs are written without a prefix.
+default_scope = 'mmdet'
+custom_imports = dict(imports=['lamotr_mm'], allow_failed_imports=False)
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='lamotr_mm.TrackVisualizationHook', draw=False),
+)
+custom_hooks = [
+    # augmentation and dropout depend on (seed, epoch, index) only: a resumed run repeats an uninterrupted one
+    dict(type='lamotr_mm.SeedHook'),
+    # precision, recall and F1 of the association scores while training and validating
+    dict(type='lamotr_mm.AssociationMetricHook'),
+]
+
+env_cfg = dict(
+    # image sizes change from batch to batch: benchmarking would search anew each time
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    # tools/train.py and tools/test.py replace it by gloo where there is no GPU
+    dist_cfg=dict(backend='nccl'),
+)
+randomness = dict(seed=0)
+
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(type='mmdet.TrackLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
+log_level = 'INFO'
+
+load_from = None
+resume = False

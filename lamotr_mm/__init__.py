@@ -1,8 +1,8 @@
 """LA-MOTR: multi-object tracking with learned association, on OpenMMLab.
 
-Importing the package checks its dependencies (`lamotr_mm.compat`) and makes the types registered here available to
-every OpenMMLab config that writes them with the prefix `lamotr_mm.`. The main classes are attributes of the package,
-imported at first use: `from lamotr_mm import LAMOTR`.
+Importing the package checks its dependencies (`lamotr_mm.compat`) and makes the types registered
+here available to every OpenMMLab config that writes them with the prefix `lamotr_mm.`. The main
+classes are attributes of the package, imported at first use: `from lamotr_mm import LAMOTR`.
 """
 
 import importlib

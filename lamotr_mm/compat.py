@@ -1,7 +1,8 @@
 """Import guard: says which package is missing or too old, and the command that repairs it.
 
-The versions are those that the *imported modules* report, not those of the distributions: `mmengine`, `mmcv` and
-`mmdet` are published under several distribution names (the classic ones and the maintained `onedl-` forks).
+The versions are those that the *imported modules* report, not those of the distributions:
+`mmengine`, `mmcv` and `mmdet` are published under several distribution names (the classic ones and
+the maintained `onedl-` forks).
 """
 
 import importlib
@@ -43,8 +44,8 @@ def check_requirement(requirement: Requirement) -> None:
     """Import one module and compare its version.
 
     Raises:
-        ImportError: when the module cannot be imported or is older than the minimum. The message names module,
-            version found, version needed and the repairing command.
+        ImportError: when the module cannot be imported or is older than the minimum. The message
+            names module, version found, version needed and the repairing command.
 
     Warns:
         UserWarning: when major or minor version is newer than the newest one tested.
@@ -65,17 +66,18 @@ def check_requirement(requirement: Requirement) -> None:
         )
     if version.release[:2] > Version(requirement.tested).release[:2]:
         warnings.warn(
-            f'lamotr_mm is tested with {name} up to {requirement.tested}, but {found} is installed. '
-            f'If something breaks: {requirement.remedy}',
+            f'lamotr_mm is tested with {name} up to {requirement.tested}, but {found} is '
+            f'installed. If something breaks: {requirement.remedy}',
             stacklevel=3,
         )
 
 
 def check_compiled_ops() -> None:
-    """Import mmcv's compiled operators (`mmcv-lite` and wheels built for another torch have none that load).
+    """Import mmcv's compiled operators: `mmcv-lite` has none, and a build for another torch fails.
 
     Raises:
-        ImportError: when `mmcv.ops` cannot be imported; the message holds the cause and the repairing command.
+        ImportError: when `mmcv.ops` cannot be imported; the message holds the cause and the
+            repairing command.
     """
     try:
         importlib.import_module('mmcv.ops')

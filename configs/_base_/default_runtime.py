@@ -1,5 +1,5 @@
-# What every run shares: hooks, logging, processes, seeds. Types of this package carry the prefix `lamotr_mm.`; the
-# default scope stays mmdet's because mmdet's own nested configs are written without a prefix.
+# What every run shares: hooks, logging, processes, seeds. Types of this package carry the prefix
+# `lamotr_mm.`; the default scope stays mmdet's, whose own nested configs are written without one.
 default_scope = 'mmdet'
 custom_imports = dict(imports=['lamotr_mm'], allow_failed_imports=False)
 
@@ -12,7 +12,7 @@ default_hooks = dict(
     visualization=dict(type='lamotr_mm.TrackVisualizationHook', draw=False),
 )
 custom_hooks = [
-    # augmentation and dropout depend on (seed, epoch, index) only: a resumed run repeats an uninterrupted one
+    # random numbers depend on (seed, epoch, index) only: a resumed run equals an uninterrupted one
     dict(type='lamotr_mm.SeedHook'),
     # precision, recall and F1 of the association scores while training and validating
     dict(type='lamotr_mm.AssociationMetricHook'),

@@ -1,4 +1,4 @@
-# The paper's DanceTrack schedule (Sec. 4.2): AdamW, 18 epochs, learning rate times 0.1 after epoch 12.
+# The paper's DanceTrack schedule (Sec. 4.2): AdamW, 18 epochs, learning rate x 0.1 after 12.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=5e-4),

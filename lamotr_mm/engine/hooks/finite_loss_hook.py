@@ -1,0 +1,33 @@
+"""A loss that is not finite ends the run at once, before it spoils a checkpoint."""
+
+import math
+
+from mmengine.hooks import Hook
+
+from lamotr_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stops training at the first NaN or infinite loss and names it.
+
+    mmdet's ``CheckInvalidLossHook`` looks at the total every 50 iterations; by then every weight is NaN.
+    """
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Check every logged loss of the iteration.
+
+        Raises:
+            FloatingPointError: naming the losses, the iteration and what to try.
+        """
+        broken = [
+            name
+            for name, value in (outputs or {}).items()
+            if 'loss' in name and not math.isfinite(float(value))
+        ]
+        if broken:
+            raise FloatingPointError(
+                f'iteration {runner.iter + 1} (epoch {runner.epoch + 1}): {", ".join(broken)} is not '
+                'finite. The last checkpoint is sound: lower optim_wrapper.optimizer.lr, check '
+                'optim_wrapper.clip_grad, or train without --amp, and go on with --resume'
+            )

@@ -1,0 +1,236 @@
+"""Decoupled Tracking-Detection Loss (Sec. 3.3, Fig. 4, Eq. 1)."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmdet.registry import MODELS as MMDET_MODELS
+from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmengine.dist import all_reduce
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from lamotr_mm.registry import MODELS
+
+from .structures import FrameOutput
+from .targets import FrameTargets
+
+ASSIGNER = dict(
+    type='mmdet.HungarianAssigner',
+    match_costs=[
+        dict(type='mmdet.FocalLossCost', weight=2.0),
+        dict(type='mmdet.BBoxL1Cost', weight=5.0, box_format='xywh'),
+        dict(type='mmdet.IoUCost', iou_mode='giou', weight=2.0),
+    ],
+)
+
+
+class FrameLosses(NamedTuple):
+    """Sums of one frame, before normalisation, and what the next frame needs.
+
+    Attributes:
+        sums: loss name -> scalar sum over the batch.
+        num_targets: scalar, targets in the frame over the batch.
+        num_pairs: scalar, valid object-tracklet pairs over the batch.
+        matched_object: ``(B, K)`` int64, the object of each slot's target by the final matching; -1: none.
+        counts: association at the gate: ``asso_tp``, ``asso_fp``, ``asso_fn``.
+    """
+
+    sums: dict[str, Tensor]
+    num_targets: Tensor
+    num_pairs: Tensor
+    matched_object: Tensor
+    counts: dict[str, Tensor]
+
+
+@MODELS.register_module()
+class DecoupledTrackingLoss(nn.Module):
+    """``sum_t (λ_det L_det + λ_tck L_tck) + sum_{t>=2} λ_asso L_asso`` (Eq. 1) over a clip.
+
+    Step 1, detection: object queries are matched with *all* targets by the Hungarian algorithm, anew in
+    each decoder layer; the SGLA layers share the matching of the final output. Step 2, tracklets: matched
+    by id; a tracklet whose target is absent is background. Step 3, association: the pair of a target's
+    object and its tracklet is 1, every other pair 0.
+
+    ``L_det`` and ``L_tck`` are focal + L1 + GIoU sums over the clip, divided by the number of targets in the
+    clip (averaged over ranks, at least 1), at each decoder and SGLA layer. ``L_asso`` is the binary
+    cross-entropy on the final ``S``, a plain mean over the valid pairs of a frame (over all clips and ranks).
+    Tracklets exist from the second frame on, so the sum over ``t >= 2`` needs no special case.
+
+    Args:
+        loss_cls, loss_reg, loss_box: mmdet losses, with the weights λ_cls, λ_reg, λ_box.
+        det_weight, tck_weight, asso_weight: λ_det, λ_tck, λ_asso.
+        assigner: Hungarian assigner of step 1.
+        gate: score of ``S`` from which a pair counts as associated in the monitored counts.
+    """
+
+    def __init__(
+        self,
+        loss_cls: dict | None = None,
+        loss_reg: dict | None = None,
+        loss_box: dict | None = None,
+        det_weight: float = 1.0,
+        tck_weight: float = 1.0,
+        asso_weight: float = 10.0,
+        assigner: dict | None = None,
+        gate: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.loss_cls = MMDET_MODELS.build(
+            loss_cls or dict(type='mmdet.FocalLoss', use_sigmoid=True, loss_weight=2.0)
+        )
+        self.loss_reg = MMDET_MODELS.build(loss_reg or dict(type='mmdet.L1Loss', loss_weight=5.0))
+        self.loss_box = MMDET_MODELS.build(loss_box or dict(type='mmdet.GIoULoss', loss_weight=2.0))
+        self.weights = dict(det=det_weight, tck=tck_weight, asso=asso_weight)
+        self.assigner = TASK_UTILS.build(assigner or ASSIGNER)
+        self.gate = gate
+
+    def frame(self, output: FrameOutput, valid: Tensor, targets: FrameTargets) -> FrameLosses:
+        """Losses of one frame.
+
+        Args:
+            output: network output of ``B`` clips at this frame.
+            valid: ``(B, K)`` bool, tracklet slots that entered the frame.
+            targets: in the same slots.
+        """
+        output = _to_float32(output)
+        split = output.num_objects
+        final = self._match(output.logits[-1][:, :split], output.boxes_cxcywh[-1][:, :split], targets)
+        slots = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
+        tracklet_target = torch.where(targets.present & valid, slots, -1)
+
+        sums: dict[str, Tensor] = {}
+        decoder = output.detections
+        heads = [
+            *((f'd{i}.', *pair) for i, pair in enumerate(zip(decoder.logits, decoder.boxes_cxcywh))),
+            *((f's{i}.', *pair) for i, pair in enumerate(zip(output.logits, output.boxes_cxcywh))),
+        ]
+        heads[-1] = ('', *heads[-1][1:])
+        for prefix, logits, boxes in heads:
+            objects = logits[:, :split], boxes[:, :split]
+            assignment = self._match(*objects, targets) if prefix.startswith('d') else final
+            every = torch.ones_like(assignment, dtype=torch.bool)
+            sums.update(self._set_losses(prefix, 'det', *objects, assignment, every, targets))
+            tracklets = logits[:, split:], boxes[:, split:]
+            sums.update(self._set_losses(prefix, 'tck', *tracklets, tracklet_target, valid, targets))
+
+        matched_object = _invert(final, valid.shape[1])
+        pairs, truth = _pair_targets(final, valid, targets.present)
+        bce = F.binary_cross_entropy_with_logits(output.asso_logits, truth, reduction='none')
+        sums['loss_asso'] = self.weights['asso'] * (bce * pairs).sum()
+        return FrameLosses(
+            sums=sums,
+            num_targets=targets.present.sum(),
+            num_pairs=pairs.sum(),
+            matched_object=matched_object,
+            counts=self._counts(output.asso_logits.sigmoid(), pairs, truth),
+        )
+
+    def clip(self, frames: list[FrameLosses]) -> dict[str, Tensor]:
+        """Normalised losses of a batch of clips (Eq. 1), and the association counts over it."""
+        totals = torch.stack(
+            [sum(f.num_targets for f in frames), *(f.num_pairs for f in frames)]
+        ).float()
+        all_reduce(totals, op='mean')
+        num_targets, *num_pairs = totals.clamp(min=1)
+        losses = {
+            name: sum(f.sums[name] for f in frames) / num_targets
+            for name in frames[0].sums
+            if name != 'loss_asso'
+        }
+        losses['loss_asso'] = sum(f.sums['loss_asso'] / n for f, n in zip(frames, num_pairs))
+        for name in frames[0].counts:
+            losses[name] = sum(f.counts[name] for f in frames).float()
+        return losses
+
+    @torch.no_grad()
+    def _match(self, logits: Tensor, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
+        """Step 1: ``(B, Nd)`` int64, the slot of the target that each object is matched with; -1: background."""
+        assignment = torch.full(logits.shape[:2], -1, device=logits.device)
+        for clip, (height, width) in enumerate(targets.img_shapes):
+            slots = targets.present[clip].nonzero()[:, 0]
+            scale = boxes_cxcywh.new_tensor([width, height, width, height])
+            if not torch.isfinite(boxes_cxcywh[clip]).all() or not torch.isfinite(logits[clip]).all():
+                raise FloatingPointError(
+                    'the network predicts boxes or scores that are not finite (NaN or inf), so they '
+                    'cannot be matched with targets: lower the learning rate, check clip_grad, or '
+                    'train without --amp'
+                )
+            result = self.assigner.assign(
+                InstanceData(
+                    scores=logits[clip], bboxes=bbox_cxcywh_to_xyxy(boxes_cxcywh[clip]) * scale
+                ),
+                InstanceData(
+                    labels=targets.labels[clip, slots],
+                    bboxes=bbox_cxcywh_to_xyxy(targets.boxes_cxcywh[clip, slots]) * scale,
+                ),
+                dict(img_shape=(height, width)),
+            )
+            found = result.gt_inds > 0
+            assignment[clip, found] = slots[result.gt_inds[found] - 1]
+        return assignment
+
+    def _set_losses(
+        self,
+        prefix: str,
+        group: str,
+        logits: Tensor,
+        boxes_cxcywh: Tensor,
+        assignment: Tensor,
+        valid: Tensor,
+        targets: FrameTargets,
+    ) -> dict[str, Tensor]:
+        """Focal, L1 and GIoU sums of ``N`` queries against the slots that ``assignment (B, N)`` names."""
+        found = assignment >= 0
+        slot = assignment.clamp(min=0)
+        labels = torch.where(found, targets.labels.gather(1, slot), logits.shape[-1])
+        cls = self.loss_cls(
+            logits.flatten(0, 1),
+            labels.flatten(),
+            weight=valid.flatten().to(logits.dtype),
+            reduction_override='sum',
+        )
+        predicted = boxes_cxcywh[found]
+        truth = targets.boxes_cxcywh.gather(1, slot[..., None].expand(-1, -1, 4))[found]
+        reg = self.loss_reg(predicted, truth, reduction_override='sum')
+        box = self.loss_box(
+            bbox_cxcywh_to_xyxy(predicted), bbox_cxcywh_to_xyxy(truth), reduction_override='sum'
+        )
+        # keeps the box branch in the graph where nothing is matched
+        touch = boxes_cxcywh.sum() * 0
+        weight = self.weights[group]
+        return {
+            f'{prefix}loss_{group}_cls': weight * cls,
+            f'{prefix}loss_{group}_reg': weight * (reg + touch),
+            f'{prefix}loss_{group}_box': weight * (box + touch),
+        }
+
+    def _counts(self, scores: Tensor, pairs: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        associated, true = (scores >= self.gate) & (pairs > 0), truth > 0
+        return {
+            'asso_tp': (associated & true).sum(),
+            'asso_fp': (associated & ~true).sum(),
+            'asso_fn': (~associated & true).sum(),
+        }
+
+
+def _to_float32(value):
+    """Half-precision network outputs as float32: matching and losses are a float32 island under AMP."""
+    if isinstance(value, Tensor):
+        return value.float()
+    return type(value)(*map(_to_float32, value)) if hasattr(value, '_fields') else value
+
+
+def _invert(assignment: Tensor, num_slots: int) -> Tensor:
+    """``(B, Nd)`` object -> slot to ``(B, K)`` slot -> object; -1 where none."""
+    equal = assignment[:, :, None] == torch.arange(num_slots, device=assignment.device)
+    return torch.where(equal.any(1), equal.to(torch.uint8).argmax(1), -1)
+
+
+def _pair_targets(final: Tensor, valid: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Step 3. Mask of valid pairs and ``g^score``, both ``(B, Nd, K)`` float in {0, 1}."""
+    slots = torch.arange(valid.shape[1], device=valid.device)
+    truth = (final[:, :, None] == slots) & (valid & present)[:, None]
+    pairs = valid[:, None].expand_as(truth)
+    return pairs.float(), truth.float()

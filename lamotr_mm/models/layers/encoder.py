@@ -1,0 +1,172 @@
+"""Feature levels -> ``F_t``: positional encoding and the deformable transformer encoder (Sec. 3.1)."""
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.layers import (
+    DeformableDetrTransformerEncoder,
+    SinePositionalEncoding,
+)
+from mmdet.models.layers.transformer.deformable_detr_layers import (
+    DeformableDetrTransformerEncoderLayer,
+)
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..structures import FrameFeatures
+from .deformable_attention import DeformableAttention
+
+
+class EncoderLayer(DeformableDetrTransformerEncoderLayer):
+    """mmdet's layer with the attention that is fused on the CPU as well."""
+
+    def _init_layers(self) -> None:
+        super()._init_layers()
+        self.self_attn = DeformableAttention(**self.self_attn_cfg)
+
+
+class Encoder(DeformableDetrTransformerEncoder):
+    """mmdet's encoder without host synchronisation, with PyTorch's own gradient checkpointing.
+
+    Args:
+        with_cp: recompute each layer in the backward pass, to save memory.
+    """
+
+    def __init__(self, *args, with_cp: bool = False, **kwargs) -> None:
+        self.with_cp = with_cp
+        super().__init__(*args, **kwargs)
+
+    def _init_layers(self) -> None:
+        self.layers = ModuleList(EncoderLayer(**self.layer_cfg) for _ in range(self.num_layers))
+        self.embed_dims = self.layers[0].embed_dims
+
+    def forward(self, query: Tensor, reference_points: Tensor, **kwargs) -> Tensor:
+        """``query (N, S, d)`` and ``reference_points (N, S, levels, 2)`` -> memory ``(N, S, d)``."""
+        for layer in self.layers:
+            if self.with_cp and self.training:
+                query = checkpoint(
+                    layer, query, reference_points=reference_points, use_reentrant=False, **kwargs
+                )
+            else:
+                query = layer(query=query, reference_points=reference_points, **kwargs)
+        return query
+
+
+class FeatureEncoder(BaseModule):
+    """Turns the neck's levels into :class:`FrameFeatures`; knows nothing of tracks.
+
+    Args:
+        encoder: arguments of :class:`Encoder` (``num_layers``, ``layer_cfg``).
+        positional_encoding: arguments of mmdet's ``SinePositionalEncoding``.
+        num_levels: number of feature levels that the neck yields.
+        with_cp: gradient checkpointing of the encoder layers.
+    """
+
+    def __init__(
+        self,
+        encoder: dict,
+        positional_encoding: dict,
+        num_levels: int = 4,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.encoder = Encoder(**encoder, with_cp=with_cp)
+        self.positional_encoding = SinePositionalEncoding(**positional_encoding)
+        self.level_embed = nn.Parameter(torch.empty(num_levels, self.encoder.embed_dims))
+        if 2 * self.positional_encoding.num_feats != self.encoder.embed_dims:
+            raise ValueError(
+                f'positional_encoding.num_feats={self.positional_encoding.num_feats} must be half of '
+                f'the encoder width {self.encoder.embed_dims}'
+            )
+
+    def init_weights(self) -> None:
+        """Xavier for the projections, mmcv's own initialisation for the deformable attention."""
+        super().init_weights()
+        for parameter in self.encoder.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        for module in self.modules():
+            if isinstance(module, DeformableAttention):
+                module.init_weights()
+        nn.init.normal_(self.level_embed)
+
+    def forward(
+        self,
+        mlvl_feats: tuple[Tensor, ...],
+        img_shapes: list[tuple[int, int]],
+        batch_input_shape: tuple[int, int],
+    ) -> FrameFeatures:
+        """Encode ``N`` frames in one call.
+
+        Args:
+            mlvl_feats: the neck's levels, each ``(N, d, h, w)``.
+            img_shapes: (height, width) in px of each image before padding.
+            batch_input_shape: (height, width) in px of the padded batch.
+
+        Raises:
+            ValueError: if the neck yields another number of levels than ``num_levels``.
+        """
+        if len(mlvl_feats) != len(self.level_embed):
+            raise ValueError(
+                f'the neck yields {len(mlvl_feats)} levels, the encoder was built for '
+                f'{len(self.level_embed)}: set neck.num_outs and num_levels to the same number'
+            )
+        masks = self._padding_masks(mlvl_feats, img_shapes, batch_input_shape)
+        query_pos = [
+            self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2) + level
+            for feat, mask, level in zip(mlvl_feats, masks, self.level_embed)
+        ]
+        shapes = [tuple(feat.shape[-2:]) for feat in mlvl_feats]
+        device = mlvl_feats[0].device
+        sizes = [h * w for h, w in shapes]
+        padded = masks[0] is not None
+        features = FrameFeatures(
+            memory=torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1),
+            padding_mask=torch.cat([mask.flatten(1) for mask in masks], 1) if padded else None,
+            valid_ratios=torch.stack([_valid_ratio(mask) for mask in masks], 1)
+            if padded
+            else mlvl_feats[0].new_ones(len(img_shapes), len(shapes), 2),
+            spatial_shapes=torch.tensor(shapes, device=device),
+            level_start_index=torch.tensor(
+                [sum(sizes[:level]) for level in range(len(sizes))], device=device
+            ),
+        )
+        memory = self.encoder(
+            features.memory,
+            _reference_points(shapes, features.valid_ratios),
+            query_pos=torch.cat(query_pos, 1),
+            key_padding_mask=features.padding_mask,
+            spatial_shapes=features.spatial_shapes,
+            level_start_index=features.level_start_index,
+        )
+        return features._replace(memory=memory)
+
+    @staticmethod
+    def _padding_masks(mlvl_feats, img_shapes, batch_input_shape) -> list[Tensor | None]:
+        """``(N, h, w)`` bool per level, ``True`` at padded pixels; all ``None`` where nothing is padded."""
+        if all(tuple(shape[:2]) == tuple(batch_input_shape) for shape in img_shapes):
+            return [None] * len(mlvl_feats)
+        mask = mlvl_feats[0].new_ones(len(img_shapes), *batch_input_shape)
+        for image, (height, width) in zip(mask, img_shapes):
+            image[:height, :width] = 0
+        return [F.interpolate(mask[None], size=f.shape[-2:])[0].bool() for f in mlvl_feats]
+
+
+def _valid_ratio(mask: Tensor) -> Tensor:
+    """``(N, h, w)`` padding mask -> ``(N, 2)`` share of (width, height) that the image fills."""
+    return torch.stack([(~mask[:, 0]).float().mean(1), (~mask[:, :, 0]).float().mean(1)], -1)
+
+
+def _reference_points(shapes: list[tuple[int, int]], valid_ratios: Tensor) -> Tensor:
+    """Pixel centres of every level as seen in every level, ``(N, S, levels, 2)`` (x, y) in 0..1 of the padded image."""
+    points = []
+    for level, (height, width) in enumerate(shapes):
+        y, x = torch.meshgrid(
+            torch.arange(height, device=valid_ratios.device, dtype=valid_ratios.dtype) + 0.5,
+            torch.arange(width, device=valid_ratios.device, dtype=valid_ratios.dtype) + 0.5,
+            indexing='ij',
+        )
+        size = valid_ratios[:, None, level] * valid_ratios.new_tensor([width, height])
+        points.append(torch.stack([x, y], -1).reshape(1, -1, 2) / size)
+    return torch.cat(points, 1)[:, :, None] * valid_ratios[:, None]

@@ -1,0 +1,73 @@
+"""The tensors that pass between the parts of a frame. All boxes are normalised by the image shape."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class FrameFeatures(NamedTuple):
+    """Image features ``F_t`` (Sec. 3.1) of ``N`` frames: the output of the encoder, flattened over levels.
+
+    Attributes:
+        memory: ``(N, S, d)``, keys and values of the decoder's cross-attention.
+        padding_mask: ``(N, S)`` bool, ``True`` at padded pixels; ``None`` where no image is padded.
+        valid_ratios: ``(N, levels, 2)``, share of the padded (width, height) that the image fills.
+        spatial_shapes: ``(levels, 2)`` int64, (height, width) of each level.
+        level_start_index: ``(levels,)`` int64, first token of each level.
+    """
+
+    memory: Tensor
+    padding_mask: Tensor | None
+    valid_ratios: Tensor
+    spatial_shapes: Tensor
+    level_start_index: Tensor
+
+    def frame(self, t: int, frames: int) -> 'FrameFeatures':
+        """Features of frame ``t`` of each clip, where ``N = B * frames`` lists clip by clip."""
+        return self._replace(
+            memory=self.memory.unflatten(0, (-1, frames))[:, t],
+            padding_mask=None
+            if self.padding_mask is None
+            else self.padding_mask.unflatten(0, (-1, frames))[:, t],
+            valid_ratios=self.valid_ratios.unflatten(0, (-1, frames))[:, t],
+        )
+
+
+class Detections(NamedTuple):
+    """Output of Separated Object-Tracklet Detection (Sec. 3.1): objects first, then tracklets.
+
+    Attributes:
+        embeds: ``(B, Nd + Nt, d)``, ``E^obj`` and ``E^tck`` of the last decoder layer.
+        anchors_cxcywh: ``(B, Nd + Nt, 4)``, anchors that *entered* the last layer, detached. Boxes of
+            the last layer and of every SGLA layer are offsets from them.
+        logits: ``(decoder layers, B, Nd + Nt, C)`` classification logits.
+        boxes_cxcywh: ``(decoder layers, B, Nd + Nt, 4)``.
+    """
+
+    embeds: Tensor
+    anchors_cxcywh: Tensor
+    logits: Tensor
+    boxes_cxcywh: Tensor
+
+
+class FrameOutput(NamedTuple):
+    """Everything that the network says of one frame; objects first, then tracklets, in dimension ``Nd + Nt``.
+
+    Attributes:
+        detections: output of the decoder, for its auxiliary losses.
+        embeds: ``(B, Nd + Nt, d)``, ``O^obj`` and ``O^tck`` of the last SGLA layer.
+        logits: ``(SGLA layers, B, Nd + Nt, C)`` of ``O(1) .. O(L)``; the last is the prediction ``P``.
+        boxes_cxcywh: ``(SGLA layers, B, Nd + Nt, 4)``.
+        asso_logits: ``(B, Nd, Nt)``, association matrix before the sigmoid that makes ``S``.
+    """
+
+    detections: Detections
+    embeds: Tensor
+    logits: Tensor
+    boxes_cxcywh: Tensor
+    asso_logits: Tensor
+
+    @property
+    def num_objects(self) -> int:
+        """``Nd``."""
+        return self.asso_logits.shape[1]

@@ -1,0 +1,219 @@
+"""The life of a track at inference: birth, keep, lose, recover, end (Sec. 3.3 and our decisions in its silence)."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from mmdet.evaluation.functional import bbox_overlaps
+from scipy.optimize import linear_sum_assignment
+
+NO_TRACK = -1
+
+
+class FrameScores(NamedTuple):
+    """What the network says of one frame, on the host. Boxes are xyxy in px of the original image.
+
+    Attributes:
+        object_scores, object_labels, object_boxes_xyxy: ``(Nd,)``, ``(Nd,)``, ``(Nd, 4)`` of ``O^obj``.
+        tracklet_scores, tracklet_labels, tracklet_boxes_xyxy: ``(Nt,)``, ``(Nt,)``, ``(Nt, 4)`` of ``O^tck``.
+        association: ``(Nd, Nt)``, ``S`` as probabilities.
+    """
+
+    object_scores: np.ndarray
+    object_labels: np.ndarray
+    object_boxes_xyxy: np.ndarray
+    tracklet_scores: np.ndarray
+    tracklet_labels: np.ndarray
+    tracklet_boxes_xyxy: np.ndarray
+    association: np.ndarray
+
+
+class FrameTracks(NamedTuple):
+    """Tracks of one frame and what became of each slot.
+
+    Attributes:
+        slots: ``(n,)`` int64, slots of the tracks that are alive in this frame.
+        ids: ``(n,)`` int64, their ids, from 1.
+        scores, labels, boxes_xyxy: ``(n,)``, ``(n,)``, ``(n, 4)`` px; the tracklet's own, a newborn's
+            are its object's.
+        object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1: none.
+        present, born, valid: ``(Nt,)`` bool, see ``SlotDecisions``.
+        objects: ``(No,)`` int64, objects that passed ``det_thr``.
+        matches: ``(K, 2)`` int64, matched (object, slot).
+    """
+
+    slots: np.ndarray
+    ids: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    boxes_xyxy: np.ndarray
+    object_index: np.ndarray
+    present: np.ndarray
+    born: np.ndarray
+    valid: np.ndarray
+    objects: np.ndarray
+    matches: np.ndarray
+
+
+@dataclass
+class Lifecycle:
+    """Assigns objects to tracklets by ``S`` and decides who lives. Holds ids and ages, no tensors.
+
+    A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the largest sum of
+    ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched one lives while its own
+    score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a row. An unmatched
+    object with score >= ``new_thr``, and ``S`` below the gate to every tracklet, starts a track.
+
+    Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live on
+    at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou`` with a
+    track of this frame.
+
+    Args:
+        det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
+        gate: smallest ``S`` of a match.
+        miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
+        birth_iou, keep_iou: the guards.
+    """
+
+    det_thr: float = 0.5
+    keep_thr: float = 0.5
+    new_thr: float = 0.5
+    gate: float = 0.5
+    miss_tolerance: int = 30
+    birth_iou: float = 0.6
+    keep_iou: float = 0.6
+    ids: np.ndarray = field(init=False)
+    misses: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reset(0)
+
+    def reset(self, slots: int) -> None:
+        """Forget every track; start a video with ``slots`` free slots and ids from 1."""
+        self.ids = np.full(slots, NO_TRACK, dtype=np.int64)
+        self.misses = np.zeros(slots, dtype=np.int64)
+        self._next_id = 1
+
+    def grow(self, slots: int) -> None:
+        """Add free slots up to ``slots``."""
+        added = slots - len(self.ids)
+        self.ids = np.concatenate([self.ids, np.full(added, NO_TRACK, dtype=np.int64)])
+        self.misses = np.concatenate([self.misses, np.zeros(added, dtype=np.int64)])
+
+    def slots_needed(self, frame: FrameScores) -> int:
+        """Slots that the live tracklets and every track that this frame may start take up at most."""
+        return int((self.ids != NO_TRACK).sum()) + len(self._candidates(frame))
+
+    def step(self, frame: FrameScores) -> FrameTracks:
+        """Decide one frame.
+
+        Raises:
+            FloatingPointError: if the network's scores or boxes are not finite.
+            IndexError: if more tracks are born than slots are free.
+        """
+        for name, values in frame._asdict().items():
+            if not np.isfinite(values).all():
+                raise FloatingPointError(
+                    f'{name} of this frame are not finite: the checkpoint is broken, or half '
+                    'precision overflows (run without --amp)'
+                )
+        live = np.flatnonzero(self.ids != NO_TRACK)
+        objects = np.flatnonzero(frame.object_scores >= self.det_thr)
+        candidates = self._candidates(frame)
+        matches = self._assign(frame.association, objects, live)
+        kept = self._keep(frame, live, matches)
+        present = np.concatenate([matches[:, 1], kept])
+        self._age(live, present)
+        born = self._give_birth(frame, candidates, present)
+        return self._report(frame, objects, matches, present, born)
+
+    def _assign(self, association: np.ndarray, objects: np.ndarray, live: np.ndarray) -> np.ndarray:
+        """One-to-one (object, slot) pairs with the largest sum of ``S``, above the gate."""
+        scores = association[np.ix_(objects, live)]
+        rows, columns = linear_sum_assignment(scores, maximize=True)
+        passed = scores[rows, columns] >= self.gate
+        return np.stack([objects[rows[passed]], live[columns[passed]]], 1)
+
+    def _keep(self, frame: FrameScores, live: np.ndarray, matches: np.ndarray) -> np.ndarray:
+        """Unmatched slots that live on by their own score, best first, if nobody lives there already."""
+        boxes, scores = frame.tracklet_boxes_xyxy, frame.tracklet_scores
+        alive = list(matches[:, 1])
+        unmatched = np.setdiff1d(live, matches[:, 1])
+        for slot in unmatched[np.argsort(-scores[unmatched], kind='stable')]:
+            if scores[slot] < self.keep_thr:
+                break
+            if _max_iou(boxes[slot], boxes[alive]) <= self.keep_iou:
+                alive.append(slot)
+        return np.array(alive[len(matches) :], dtype=np.int64)
+
+    def _age(self, live: np.ndarray, present: np.ndarray) -> None:
+        """Count misses and free the slots of tracklets that have been lost for too long."""
+        self.misses[live] += 1
+        self.misses[present] = 0
+        ended = self.misses > self.miss_tolerance
+        self.ids[ended] = NO_TRACK
+        self.misses[ended] = 0
+
+    def _candidates(self, frame: FrameScores) -> np.ndarray:
+        """Objects that may start a track, best first: ``S`` below the gate to every tracklet, so unmatched."""
+        claimed = (frame.association[:, self.ids != NO_TRACK] >= self.gate).any(1)
+        confident = frame.object_scores >= max(self.new_thr, self.det_thr)
+        candidates = np.flatnonzero(confident & ~claimed)
+        return candidates[np.argsort(-frame.object_scores[candidates], kind='stable')]
+
+    def _give_birth(self, frame, candidates, present) -> list[tuple[int, int]]:
+        """(object, slot) of each new track."""
+        taken = list(frame.tracklet_boxes_xyxy[present])
+        born = []
+        for index in candidates:
+            box = frame.object_boxes_xyxy[index]
+            if _max_iou(box, np.array(taken).reshape(-1, 4)) > self.birth_iou:
+                continue
+            slot = int(np.flatnonzero(self.ids == NO_TRACK)[0])
+            self.ids[slot] = self._next_id
+            self._next_id += 1
+            born.append((int(index), slot))
+            taken.append(box)
+        return born
+
+    def _report(self, frame, objects, matches, present, born) -> FrameTracks:
+        born_objects, born_slots = np.array(born, dtype=np.int64).reshape(-1, 2).T
+        slots = np.concatenate([present, born_slots])
+        object_index = np.full(len(self.ids), -1, dtype=np.int64)
+        object_index[matches[:, 1]] = matches[:, 0]
+        object_index[born_slots] = born_objects
+        return FrameTracks(
+            slots=slots,
+            ids=self.ids[slots],
+            scores=np.concatenate([frame.tracklet_scores[present], frame.object_scores[born_objects]]),
+            labels=np.concatenate([frame.tracklet_labels[present], frame.object_labels[born_objects]]),
+            boxes_xyxy=np.concatenate(
+                [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
+            ),
+            object_index=object_index,
+            present=_mask(present, len(self.ids)),
+            born=_mask(born_slots, len(self.ids)),
+            valid=self.ids != NO_TRACK,
+            objects=objects,
+            matches=matches,
+        )
+
+
+def _mask(index: np.ndarray, length: int) -> np.ndarray:
+    mask = np.zeros(length, dtype=bool)
+    mask[index] = True
+    return mask
+
+
+def _max_iou(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> float:
+    """Largest IoU of one box ``(4,)`` with ``(n, 4)``; 0 for none."""
+    if len(boxes_xyxy) == 0:
+        return 0.0
+    return float(bbox_overlaps(box_xyxy[None], boxes_xyxy).max())
+
+
+def overlapping_pairs(boxes_xyxy: np.ndarray, iou: float) -> int:
+    """How many pairs of ``(n, 4)`` boxes overlap by more than ``iou``: live tracks that share a target."""
+    if len(boxes_xyxy) < 2:
+        return 0
+    return int((np.triu(bbox_overlaps(boxes_xyxy, boxes_xyxy), 1) > iou).sum())

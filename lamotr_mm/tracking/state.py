@@ -1,0 +1,35 @@
+"""What one frame hands to the next: padded, static-shape tracklet slots."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class TrackletState(NamedTuple):
+    """Tracklet queries that enter a frame, ``Q^tck`` of Sec. 3.1, in ``Nt`` padded slots.
+
+    Attributes:
+        query: content of the tracklet queries, ``(B, Nt, d)`` float.
+        anchor_cxcywh: anchor boxes, ``(B, Nt, 4)`` float, normalised by the image shape, detached.
+        valid: ``(B, Nt)`` bool; ``False`` marks a padded slot, which influences nothing.
+    """
+
+    query: Tensor
+    anchor_cxcywh: Tensor
+    valid: Tensor
+
+    @classmethod
+    def empty(cls, batch: int, slots: int, like: Tensor) -> 'TrackletState':
+        """``slots`` padded slots for ``batch`` clips, with width, dtype and device of ``like (..., d)``."""
+        return cls(
+            query=like.new_zeros(batch, slots, like.shape[-1]),
+            anchor_cxcywh=like.new_zeros(batch, slots, 4),
+            valid=torch.zeros(batch, slots, dtype=torch.bool, device=like.device),
+        )
+
+    def grow(self, slots: int) -> 'TrackletState':
+        """The same tracklets in ``slots`` slots (not fewer than now); the added ones are padded."""
+        batch, now = self.valid.shape
+        padding = TrackletState.empty(batch, slots - now, self.query)
+        return TrackletState(*(torch.cat(pair, dim=1) for pair in zip(self, padding)))

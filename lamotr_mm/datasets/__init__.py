@@ -1,0 +1,6 @@
+"""Real and synthetic video, clip sampling and augmentation."""
+
+from .mot_video_dataset import MOTVideoDataset
+from .transforms import ClipSampler, LoadFrame
+
+__all__ = ['ClipSampler', 'LoadFrame', 'MOTVideoDataset']

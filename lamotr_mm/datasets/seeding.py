@@ -9,9 +9,9 @@ import torch
 class SeededPipelineMixin:
     """Seeds `random` and `numpy.random` before each training sample.
 
-    Put it before a video dataset: ``class D(SeededPipelineMixin, BaseVideoDataset)``. Training samples
-    then are a function of (seed, epoch, index) alone, so they are the same for any number of workers
-    and after a resume. Test samples are left alone: their pipeline draws nothing.
+    Put it before a video dataset: ``class D(SeededPipelineMixin, BaseVideoDataset)``. Training
+    samples then are a function of (seed, epoch, index) alone, so they are the same for any number
+    of workers and after a resume. Test samples are left alone: their pipeline draws nothing.
 
     Transforms that draw from torch's generator are not covered; mmcv's and mmdet's draw from NumPy.
 

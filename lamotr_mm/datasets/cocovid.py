@@ -1,0 +1,241 @@
+"""From MOTChallenge sequences to CocoVID json, the format that `MOTVideoDataset` reads.
+
+CocoVID is COCO's json with videos, as mmdet's ``mot2coco.py`` writes it: images carry
+``video_id``, ``frame_id`` (from 0 within the video) and ``mot_frame_id`` (the original number),
+annotations ``instance_id`` (unique in the file), ``mot_instance_id`` (the original), ``mot_conf``,
+``visibility`` and ``iscrowd`` (1: neither right nor wrong to find).
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mmengine
+
+from .mot_format import ClassRule, MOTFormatError, Row, Sequence, find_video, read_gt, read_sequence
+
+# [first, last], from 1, of a sequence of n frames; the halves as in mmdet's mot2coco
+HALVES = {
+    'half-train': lambda n: (1, n // 2 + 1),
+    'half-val': lambda n: (n // 2 + 2, n),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sequence, or some of its frames, as part of a split.
+
+    Attributes:
+        folder (Path): Folder of the sequence.
+        frames (str): '' for all, 'first-last' (from 1, both included), 'half-train' or 'half-val'.
+    """
+
+    folder: Path
+    frames: str = ''
+
+    def bounds(self, length: int) -> tuple[int, int]:
+        """First and last frame, from 1, in a sequence of so many frames."""
+        if self.frames in HALVES:
+            return HALVES[self.frames](length)
+        first, last = map(int, (self.frames or f'1-{length}').split('-'))
+        if not 1 <= first <= last <= length:
+            raise ValueError(f'{self.folder}: frames {first}-{last} are outside 1-{length}')
+        return first, last
+
+
+def parse_split(text: str, root: Path) -> tuple[str, list[Part]]:
+    """Parses ``name=item,item``: what a split is called and made of.
+
+    An item is a sequence, a folder of sequences, a pattern (``train/*FRCNN``) or a text file with
+    one name a line, seen from `root` or from a folder in it; ``:1-450``, ``:half-train`` or
+    ``:half-val`` behind it takes some frames only.
+
+    Raises:
+        ValueError: The text has another form, names nothing that exists, or a sequence twice.
+    """
+    name, equals, items = text.partition('=')
+    if not equals or not items or not re.fullmatch(r'[\w-]+', name):
+        raise ValueError(f'a split looks like train=SEQUENCE,SEQUENCE:1-450, got {text!r}')
+    parts = []
+    for item in items.split(','):
+        target, _, frames = item.partition(':')
+        if frames not in ('', *HALVES) and not re.fullmatch(r'\d+-\d+', frames):
+            raise ValueError(f'frames look like 1-450, half-train or half-val, got {frames!r}')
+        parts.extend(Part(folder, frames) for folder in find_sequences(root, target))
+    twice = [f.name for f, n in Counter(part.folder for part in parts).items() if n > 1]
+    if twice:
+        raise ValueError(f'split {name} has {", ".join(twice)} more than once')
+    return name, parts
+
+
+def find_sequences(root: Path, target: str) -> list[Path]:
+    """Folders of the sequences that `target` names (see `parse_split`), sorted.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if target.endswith('.txt'):
+        listed = (root / target).read_text().split()
+        # TrackEval's sequence maps begin with a headline
+        return [f for name in listed if name != 'name' for f in find_sequences(root, name)]
+    for pattern in (target, f'*/{target}'):
+        folders = sorted(f for f in root.glob(pattern) if f.is_dir())
+        found = [f for f in folders if _is_sequence(f)] or [
+            f for folder in folders for f in sorted(folder.iterdir()) if _is_sequence(f)
+        ]
+        if found:
+            return found
+    raise ValueError(f'{root}: {target!r} names no sequence (a folder with gt/ or img1/)')
+
+
+def _is_sequence(folder: Path) -> bool:
+    if any((folder / name).exists() for name in ('seqinfo.ini', 'img1', 'gt/gt.txt')):
+        return True
+    return folder.is_dir() and find_video(folder) is not None
+
+
+def make_cocovid(
+    parts: list[Part],
+    root: Path,
+    rule: ClassRule,
+    on_sequence: Callable[[], None] = lambda: None,
+) -> tuple[dict, list[dict]]:
+    """Converts sequences whose frames are on disk.
+
+    Args:
+        parts (list[Part]): Sequences, each in all or in part.
+        root (Path): Folder that ``file_name`` is relative to.
+        rule (ClassRule): The benchmark's classes.
+        on_sequence (Callable): Called after each sequence.
+
+    Returns:
+        tuple[dict, list[dict]]: The CocoVID content, and per sequence a summary: sequence, frames,
+        boxes, ids, ignored, 'zero size', 'other class', 'outside image'.
+
+    Raises:
+        MOTFormatError: A sequence breaks the format, or frames that are asked for are missing.
+    """
+    names = rule.targets | rule.ignored
+    content: dict = dict(
+        categories=[dict(id=key, name=name) for key, name in sorted(names.items())],
+        videos=[],
+        images=[],
+        annotations=[],
+    )
+    summary = []
+    for part in parts:
+        sequence = read_sequence(part.folder)
+        numbers = _numbers(part, sequence)
+        rows, skipped = [], Counter()
+        if sequence.gt_file.is_file():
+            rows, skipped = read_gt(sequence.gt_file, sequence.length, rule)
+        video_id = len(content['videos']) + 1
+        content['videos'].append(
+            dict(
+                id=video_id,
+                name=sequence.name,
+                fps=sequence.fps,
+                width=sequence.width,
+                height=sequence.height,
+            )
+        )
+        images = _images(sequence, numbers, root, video_id, len(content['images']))
+        image_ids = dict(zip(numbers, (image['id'] for image in images)))
+        annotations = _annotations(rows, image_ids, rule, content['annotations'])
+        content['images'].extend(images)
+        content['annotations'].extend(annotations)
+        summary.append(_summary(sequence, numbers, annotations, skipped))
+        on_sequence()
+    return content, summary
+
+
+def _numbers(part: Part, sequence: Sequence) -> range:
+    """Frame numbers of a part, all of which are on disk."""
+    first, last = part.bounds(sequence.length)
+    missing = [n for n in range(first, last + 1) if n not in sequence.frames]
+    if missing:
+        raise MOTFormatError(
+            f'{part.folder}: {len(missing)} of the frames {first}-{last} are missing, the first is '
+            f'{missing[0]}: complete the download, or give a range such as {sequence.name}:1-100'
+        )
+    return range(first, last + 1)
+
+
+def _images(
+    sequence: Sequence, numbers: range, root: Path, video_id: int, offset: int
+) -> list[dict]:
+    """CocoVID entries of the frames; `offset` is the number of images so far."""
+    return [
+        dict(
+            id=offset + index + 1,
+            video_id=video_id,
+            file_name=Path(os.path.relpath(sequence.frames[number], root)).as_posix(),
+            width=sequence.width,
+            height=sequence.height,
+            frame_id=index,
+            mot_frame_id=number,
+        )
+        for index, number in enumerate(numbers)
+    ]
+
+
+def _annotations(
+    rows: list[Row], image_ids: dict[int, int], rule: ClassRule, earlier: list[dict]
+) -> list[dict]:
+    """CocoVID entries of the boxes in the chosen frames; ids go on from those of earlier videos."""
+    next_id = 1 + max((a['instance_id'] for a in earlier), default=-1)
+    instance_ids: dict[int, int] = {}
+    annotations = []
+    for row in rows:
+        if row.frame not in image_ids:
+            continue
+        annotations.append(
+            dict(
+                id=len(earlier) + len(annotations) + 1,
+                image_id=image_ids[row.frame],
+                category_id=row.class_id,
+                bbox=[row.x, row.y, row.w, row.h],
+                area=row.w * row.h,
+                iscrowd=int(row.class_id not in rule.targets or row.flag == 0),
+                instance_id=instance_ids.setdefault(row.id, next_id + len(instance_ids)),
+                mot_instance_id=row.id,
+                mot_conf=row.flag,
+                visibility=row.visibility,
+            )
+        )
+    return annotations
+
+
+def _summary(sequence: Sequence, numbers: range, annotations: list[dict], skipped: Counter) -> dict:
+    """Counts of one sequence: skipped rows in the whole file, the rest in the chosen frames."""
+    boxes = [a for a in annotations if not a['iscrowd']]
+
+    def outside(bbox: list[float]) -> bool:
+        x, y, w, h = bbox
+        return x >= sequence.width or y >= sequence.height or x + w <= 0 or y + h <= 0
+
+    return {
+        'sequence': sequence.name,
+        'frames': f'{numbers[0]}-{numbers[-1]}',
+        'boxes': len(boxes),
+        'ids': len({a['instance_id'] for a in boxes}),
+        'ignored': len(annotations) - len(boxes),
+        'zero size': skipped['zero size'],
+        'other class': skipped['other class'],
+        'outside image': sum(outside(a['bbox']) for a in annotations),
+    }
+
+
+def write_json(contents: dict[Path, dict]) -> None:
+    """Writes json files, each of which appears whole or not at all."""
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f'.{path.stem}.part.json')
+        try:
+            mmengine.dump(content, part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)

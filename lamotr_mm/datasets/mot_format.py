@@ -1,0 +1,355 @@
+"""Reading of MOTChallenge sequences: ``img1/``, ``gt/gt.txt``, ``seqinfo.ini``, or a video file.
+
+Format: https://motchallenge.net/instructions and Milan et al., arXiv:1603.00831. A row of
+``gt.txt`` is ``frame,id,x,y,w,h,flag,class,visibility`` (MOT16 and later, DanceTrack, SportsMOT)
+or, in MOT15, ``frame,id,x,y,w,h,flag,X,Y,Z`` without a class. Frames count from 1, boxes are px of
+the image.
+"""
+
+import configparser
+import math
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
+MAX_REPORTED_ERRORS = 10
+
+
+class MOTFormatError(ValueError):
+    """A sequence breaks the format; the message names file, line and value."""
+
+
+class Row(NamedTuple):
+    """One box of a ``gt.txt``; x, y (top left), w, h in px."""
+
+    frame: int  # from 1
+    id: int
+    x: float
+    y: float
+    w: float
+    h: float
+    flag: float  # 0: not to be counted
+    class_id: int
+    visibility: float  # 0..1
+
+
+@dataclass(frozen=True)
+class ClassRule:
+    """What becomes of each class id of a benchmark.
+
+    Attributes:
+        targets (dict[int, str]): Classes to track.
+        ignored (dict[int, str]): Classes neither right nor wrong to find (TrackEval's distractors).
+        dropped (tuple[int, ...]): Classes left out.
+    """
+
+    targets: dict[int, str]
+    ignored: dict[int, str]
+    dropped: tuple[int, ...] = ()
+
+    def known(self, class_id: int) -> bool:
+        """Whether the class may occur in a ``gt.txt``."""
+        return class_id in self.targets or class_id in self.ignored or class_id in self.dropped
+
+
+_PEDESTRIAN = {1: 'pedestrian'}
+# distractors as in TrackEval's MotChallenge2DBox preprocessing
+_DISTRACTORS = {2: 'person_on_vehicle', 7: 'static_person', 8: 'distractor', 12: 'reflection'}
+_MOT17 = ClassRule(_PEDESTRIAN, _DISTRACTORS, (3, 4, 5, 6, 9, 10, 11, 13))
+_MOT20 = ClassRule(_PEDESTRIAN, _DISTRACTORS | {6: 'non_mot_vehicle'}, (3, 4, 5, 9, 10, 11, 13))
+_ONE_CLASS = ClassRule(_PEDESTRIAN, {})
+BENCHMARKS = {
+    'mot15': _ONE_CLASS,
+    'mot16': _MOT17,
+    'mot17': _MOT17,
+    'mot20': _MOT20,
+    'dancetrack': _ONE_CLASS,
+    'sportsmot': _ONE_CLASS,
+}
+
+
+def class_rule(benchmark: str, classes: list[str] | None = None) -> ClassRule:
+    """Returns the classes of a benchmark.
+
+    Args:
+        benchmark (str): A key of `BENCHMARKS`, or 'custom'.
+        classes (list[str], optional): Names of the classes 1, 2, ... of a custom data set.
+            Defaults to one class, 'pedestrian'.
+    """
+    if benchmark == 'custom':
+        names = classes or ['pedestrian']
+        return ClassRule(dict(enumerate(names, start=1)), {})
+    if classes:
+        raise ValueError(f'the classes of {benchmark} are fixed: drop --classes or use custom')
+    return BENCHMARKS[benchmark]
+
+
+def detect_benchmark(names: list[str]) -> str:
+    """Guesses the benchmark from the names of sequences; 'custom' where they tell nothing."""
+    prefixes = {'MOT16-': 'mot16', 'MOT17-': 'mot17', 'MOT20-': 'mot20', 'dancetrack': 'dancetrack'}
+    prefixes['v_'] = 'sportsmot'
+    found = {
+        next((b for prefix, b in prefixes.items() if name.startswith(prefix)), 'custom')
+        for name in names
+    }
+    if len(found) > 1:
+        raise ValueError(
+            f'sequences of several benchmarks ({", ".join(sorted(found))}): give --benchmark'
+        )
+    return found.pop() if found else 'custom'
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence on disk.
+
+    Attributes:
+        name (str): Name of its folder.
+        folder (Path): The folder.
+        length (int): Number of its frames.
+        fps (float): Frames per second.
+        width (int): Width of the frames in px.
+        height (int): Height of the frames in px.
+        frames (dict[int, Path]): Image file by frame number (from 1), ascending.
+    """
+
+    name: str
+    folder: Path
+    length: int
+    fps: float
+    width: int
+    height: int
+    frames: dict[int, Path]
+
+    @property
+    def gt_file(self) -> Path:
+        """Where the boxes are, if there are any."""
+        return self.folder / 'gt' / 'gt.txt'
+
+
+def read_seqinfo(folder: Path) -> dict[str, str]:
+    """Reads ``seqinfo.ini`` of a sequence; keys in lower case, {} where there is no such file.
+
+    Raises:
+        MOTFormatError: The file has no [Sequence] section or a number that is none.
+    """
+    path = folder / 'seqinfo.ini'
+    if not path.is_file():
+        return {}
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding='utf-8-sig'), str(path))
+        info = dict(parser['Sequence'])
+    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
+        raise MOTFormatError(f'{path}: not a [Sequence] file: {error}') from error
+    for key in ('framerate', 'seqlength', 'imwidth', 'imheight'):
+        if key in info and not re.fullmatch(r'\d+(\.\d+)?', info[key]):
+            raise MOTFormatError(f'{path}: {key} must be a positive number, got {info[key]!r}')
+    return info
+
+
+def image_dir(folder: Path) -> Path:
+    """Folder of a sequence's frames: imDir of ``seqinfo.ini``, else ``img1``."""
+    return folder / read_seqinfo(folder).get('imdir', 'img1')
+
+
+def list_frames(directory: Path) -> dict[int, Path]:
+    """Lists numbered images: {frame number: file}, ascending.
+
+    Raises:
+        MOTFormatError: No images, names that are no numbers, numbers below 1, or one number twice.
+    """
+    if not directory.is_dir():
+        raise MOTFormatError(f'{directory}: no such folder of frames')
+    frames: dict[int, Path] = {}
+    for file in sorted(directory.iterdir()):
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if not file.stem.isdecimal() or int(file.stem) < 1:
+            raise MOTFormatError(
+                f'{file}: the name must be the frame number, counted from 1, such as 000001.jpg'
+            )
+        number = int(file.stem)
+        if number in frames:
+            raise MOTFormatError(
+                f'{file}: frame {number} is there twice, see {frames[number].name}'
+            )
+        frames[number] = file
+    if not frames:
+        raise MOTFormatError(f'{directory}: no images ({", ".join(IMAGE_SUFFIXES)})')
+    return dict(sorted(frames.items()))
+
+
+def read_sequence(folder: Path) -> Sequence:
+    """Reads what there is to know about a sequence with frames on disk (see `extract_frames`).
+
+    ``seqinfo.ini`` may be missing: then length and size are those of the frames, at 30 fps.
+
+    Raises:
+        MOTFormatError: Frames are missing or unreadable, or their size is not that of
+            ``seqinfo.ini``.
+    """
+    info = read_seqinfo(folder)
+    frames = list_frames(image_dir(folder))
+    first = next(iter(frames.values()))
+    image = cv2.imread(str(first))
+    if image is None:
+        raise MOTFormatError(f'{first}: not a readable image')
+    height, width = image.shape[:2]
+    stated = (int(float(info.get('imwidth', width))), int(float(info.get('imheight', height))))
+    if stated != (width, height):
+        raise MOTFormatError(
+            f'{first}: the image has {width}x{height} px, seqinfo.ini says {stated[0]}x{stated[1]}'
+        )
+    return Sequence(
+        name=folder.resolve().name,
+        folder=folder,
+        length=int(float(info.get('seqlength', max(frames)))),
+        fps=float(info.get('framerate', 30)),
+        width=width,
+        height=height,
+        frames=frames,
+    )
+
+
+def read_gt(path: Path, length: int, rule: ClassRule) -> tuple[list[Row], Counter]:
+    """Reads and validates a ``gt.txt``; rows may be in any order.
+
+    Args:
+        path (Path): The file.
+        length (int): Number of frames in the sequence.
+        rule (ClassRule): The benchmark's classes.
+
+    Returns:
+        tuple[list[Row], Counter]: Rows of target and ignored classes in order of (frame, id);
+        numbers of rows skipped: 'zero size', 'other class'.
+
+    Raises:
+        MOTFormatError: Names file, line and value of each broken row (the first ten): wrong number
+            of columns, no number, NaN or infinite, negative size, frame outside 1..length, unknown
+            class, negative id, or an id twice in a frame.
+    """
+    rows: list[Row] = []
+    skipped: Counter = Counter()
+    errors: list[str] = []
+    lines: dict[tuple[int, int], int] = {}
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _parse_row(line, length, rule)
+            earlier = lines.setdefault((row.frame, row.id), number)
+            if earlier != number:
+                raise ValueError(f'id {row.id} is in frame {row.frame} already, at line {earlier}')
+        except ValueError as error:
+            errors.append(f'{path}:{number}: {error}')
+            if len(errors) == MAX_REPORTED_ERRORS:
+                errors.append('... and perhaps more')
+                break
+            continue
+        if row.class_id in rule.dropped:
+            skipped['other class'] += 1
+        elif row.w == 0 or row.h == 0:
+            skipped['zero size'] += 1
+        else:
+            rows.append(row)
+    if errors:
+        raise MOTFormatError('broken ground truth:\n' + '\n'.join(errors))
+    return sorted(rows, key=lambda row: (row.frame, row.id)), skipped
+
+
+def _parse_row(line: str, length: int, rule: ClassRule) -> Row:
+    """Parses one row; ValueError says what is wrong with it."""
+    fields = [field.strip() for field in line.split(',')]
+    if len(fields) not in (9, 10):
+        raise ValueError(f'9 columns expected (10 in MOT15), got {len(fields)}: {line.strip()!r}')
+    values = []
+    for column, field in enumerate(fields, start=1):
+        try:
+            value = float(field)
+        except ValueError:
+            raise ValueError(f'column {column} is no number: {field!r}') from None
+        if not math.isfinite(value):
+            raise ValueError(f'column {column} is not finite: {field!r}')
+        values.append(value)
+    # MOT15's columns 8-10 are a position in the world
+    class_id, visibility = values[7:9] if len(fields) == 9 else (1.0, 1.0)
+    for name, value in (('frame', values[0]), ('id', values[1]), ('class', class_id)):
+        if not value.is_integer():
+            raise ValueError(f'{name} must be whole, got {value}')
+    row = Row(int(values[0]), int(values[1]), *values[2:7], int(class_id), visibility)
+    if not 1 <= row.frame <= length:
+        raise ValueError(f'frame {row.frame} is outside 1..{length}')
+    if row.id < 0:
+        raise ValueError(f'id must be >= 0, got {row.id}')
+    if row.w < 0 or row.h < 0:
+        raise ValueError(f'width and height must be >= 0, got {row.w} and {row.h}')
+    if not rule.known(row.class_id):
+        raise ValueError(
+            f'class {row.class_id} is none of {sorted(rule.targets | rule.ignored)}: give the '
+            'right benchmark, or name the classes'
+        )
+    return row
+
+
+def find_video(folder: Path) -> Path | None:
+    """Returns the one video file of a sequence's folder, None where there is none.
+
+    Raises:
+        MOTFormatError: There are several.
+    """
+    videos = sorted(f for f in folder.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
+    if len(videos) > 1:
+        raise MOTFormatError(f'{folder}: several videos: {", ".join(v.name for v in videos)}')
+    return videos[0] if videos else None
+
+
+def extract_frames(
+    video: Path, directory: Path, expected: int = 0, on_frame: Callable[[], None] = lambda: None
+) -> None:
+    """Writes the frames of a video as ``000001.jpg``, ... (quality 95).
+
+    The folder appears whole or not at all; where it exists, nothing is done.
+
+    Args:
+        video (Path): Video file of any codec that FFmpeg reads.
+        directory (Path): Folder to make.
+        expected (int): Number of frames the video must have; 0: any.
+        on_frame (Callable): Called after each frame.
+
+    Raises:
+        MOTFormatError: The video can't be decoded, has no frames, or a number of frames other than
+            expected.
+    """
+    if directory.is_dir():
+        return
+    part = directory.with_name(f'.{directory.name}.part')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    number = 0
+    try:
+        with av.open(str(video)) as container:
+            for number, frame in enumerate(container.decode(video=0), start=1):
+                image = frame.to_ndarray(format='bgr24')
+                file = part / f'{number:06d}.jpg'
+                if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+                    raise OSError(f'could not write {file}')
+                on_frame()
+        if number == 0 or expected not in (0, number):
+            raise MOTFormatError(f'{video}: {number} frames decoded, {expected or "some"} expected')
+        os.replace(part, directory)
+    except (av.FFmpegError, IndexError) as error:
+        raise MOTFormatError(f'{video}: not a readable video: {error}') from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,177 @@
+"""Annotated video as CocoVID json."""
+
+import math
+import os.path as osp
+from collections import defaultdict
+from pathlib import Path
+
+import mmengine
+from mmdet.datasets import BaseVideoDataset
+
+from lamotr_mm.registry import DATASETS
+
+from .packed_frames import PackedFrames
+from .seeding import SeededPipelineMixin
+
+
+@DATASETS.register_module()
+class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
+    """Videos with boxes and identities, from the json that ``mot2cocovid.py`` writes.
+
+    Unlike mmdet's datasets it keeps frames without boxes, takes 0 for an identity, orders labels
+    as ``metainfo['classes']``, and finds broken annotations when it is made.
+
+    An item of ``instances`` has ``bbox`` ([x1, y1, x2, y2] in px of the image, not clipped to it),
+    ``bbox_label``, ``instance_id``, ``ignore_flag`` (1: ``iscrowd``), ``category_id`` (the number in
+    the json), ``mot_conf`` and ``visibility`` (1.0 where the json has none). Boxes of classes that
+    aren't among ``metainfo['classes']`` are left out, ignored ones apart: those have label 0. Boxes
+    of zero size are left out, in training also those wholly outside the image.
+
+    Args:
+        filter_cfg (dict, optional): mmdet's; frames without boxes are kept unless
+            ``filter_empty_gt=True``.
+        **kwargs: ``seed`` of `SeededPipelineMixin`, and those of mmdet's ``BaseVideoDataset``, of
+            which ``serialize_data`` has no effect (see `PackedFrames`).
+
+    Raises:
+        FileNotFoundError: ``ann_file`` does not exist.
+        ValueError: A class isn't in the json, or an annotation is broken; the message names it.
+    """
+
+    METAINFO = dict(classes=('pedestrian',))
+
+    def __init__(self, *args, filter_cfg: dict | None = None, **kwargs):
+        filter_cfg = dict(filter_empty_gt=False) | (filter_cfg or {})
+        kwargs['serialize_data'] = False
+        super().__init__(*args, filter_cfg=filter_cfg, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Reads and checks the json; videos and frames in order of their ids and ``frame_id``."""
+        content = self._load_json()
+        self._map_classes(content['categories'])
+        annotations = defaultdict(list)
+        for annotation in content['annotations']:
+            annotations[annotation['image_id']].append(annotation)
+        names = {video['id']: video['name'] for video in content['videos']}
+        images = defaultdict(list)
+        # for mmdet's filter_data
+        self.img_ids_with_ann = set()
+        self.cat_img_map = defaultdict(list)
+        for image in content['images']:
+            if image['video_id'] not in names:
+                raise ValueError(
+                    f'{self.ann_file}: image {image["file_name"]} is of video {image["video_id"]}, '
+                    'which is not among the videos'
+                )
+            raw = dict(
+                raw_img_info=image | dict(video_name=names[image['video_id']]),
+                raw_ann_info=annotations.pop(image['id'], []),
+            )
+            info = self.parse_data_info(raw)
+            if info['instances']:
+                self.img_ids_with_ann.add(image['id'])
+            for instance in info['instances']:
+                self.cat_img_map[instance['category_id']].append(image['id'])
+            images[image['video_id']].append(info)
+        if annotations:
+            raise ValueError(
+                f'{self.ann_file}: annotations of image_id {min(annotations)}, which is not there'
+            )
+        return [
+            dict(
+                video_id=video_id,
+                video_length=len(images[video_id]),
+                images=sorted(images[video_id], key=lambda info: info['frame_id']),
+            )
+            for video_id in sorted(images)
+        ]
+
+    def _load_json(self) -> dict:
+        if not Path(self.ann_file).is_file():
+            raise FileNotFoundError(
+                f'annotation file {self.ann_file} does not exist: make it with '
+                'tools/dataset_converters/mot2cocovid.py (docs/datasets.md)'
+            )
+        content = mmengine.load(self.ann_file)
+        keys = ('categories', 'videos', 'images', 'annotations')
+        missing = [key for key in keys if key not in content]
+        if missing:
+            raise ValueError(f'{self.ann_file}: not CocoVID json, has no {", ".join(missing)}')
+        return content
+
+    def _map_classes(self, categories: list[dict]) -> None:
+        """Labels are positions in ``metainfo['classes']``."""
+        ids = {category['name']: category['id'] for category in categories}
+        classes = self.metainfo['classes']
+        missing = [name for name in classes if name not in ids]
+        if missing:
+            raise ValueError(
+                f'{self.ann_file}: has no class {", ".join(missing)}; it has {", ".join(ids)}: set '
+                'metainfo=dict(classes=(...)) of the dataset'
+            )
+        self.cat_ids = [ids[name] for name in classes]
+        self.cat2label = {category_id: label for label, category_id in enumerate(self.cat_ids)}
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """Checks and converts one frame.
+
+        Args:
+            raw_data_info (dict): ``raw_img_info`` and ``raw_ann_info`` of the json.
+
+        Returns:
+            dict: The image's entry with ``img_path``, ``img_id``, ``video_name`` and ``instances``.
+        """
+        image = raw_data_info['raw_img_info']
+        info = dict(image, img_id=image['id'])
+        info['img_path'] = osp.join(self.data_prefix.get('img_path', ''), image['file_name'])
+        info['instances'] = []
+        seen = set()
+        for annotation in raw_data_info['raw_ann_info']:
+            where = f'{self.ann_file}: video {image["video_name"]}, frame {image["frame_id"]}'
+            instance = self._parse_instance(annotation, where)
+            if instance is None:
+                continue
+            if instance['instance_id'] in seen:
+                raise ValueError(f'{where}: instance_id {instance["instance_id"]} is there twice')
+            seen.add(instance['instance_id'])
+            if self.test_mode or _touches(instance['bbox'], image['width'], image['height']):
+                info['instances'].append(instance)
+        return info
+
+    def _parse_instance(self, annotation: dict, where: str) -> dict | None:
+        """Checks and converts one annotation; None where it is not for this dataset."""
+        ignored = bool(annotation.get('iscrowd', False) or annotation.get('ignore', False))
+        label = self.cat2label.get(annotation['category_id'], 0 if ignored else None)
+        if label is None:
+            return None
+        if annotation.get('instance_id') is None:
+            raise ValueError(f'{where}: annotation {annotation.get("id")} has no instance_id')
+        x, y, w, h = annotation['bbox']
+        if not all(map(math.isfinite, (x, y, w, h))):
+            raise ValueError(
+                f'{where}: box {annotation["bbox"]} of instance_id {annotation["instance_id"]} '
+                'is not finite'
+            )
+        if w <= 0 or h <= 0:
+            return None
+        return dict(
+            bbox=[x, y, x + w, y + h],
+            bbox_label=label,
+            instance_id=annotation['instance_id'],
+            ignore_flag=int(ignored),
+            category_id=annotation['category_id'],
+            mot_conf=annotation.get('mot_conf', 1.0),
+            visibility=annotation.get('visibility', 1.0),
+        )
+
+    def filter_data(self) -> list[dict]:
+        """Filters frames as ``filter_cfg`` says (not in test mode), and packs them."""
+        return [
+            dict(video, images=PackedFrames(video['images'])) for video in super().filter_data()
+        ]
+
+
+def _touches(box_xyxy: list[float], width: int, height: int) -> bool:
+    """Whether a box in px has area inside the image."""
+    x1, y1, x2, y2 = box_xyxy
+    return x1 < width and y1 < height and x2 > 0 and y2 > 0

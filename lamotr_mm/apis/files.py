@@ -1,0 +1,31 @@
+"""Output files that are either whole or absent."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replace_on_success(path: str | Path) -> Iterator[Path]:
+    """Hands out a temporary file name beside ``path``, renamed to ``path`` if the block succeeds.
+
+    Where the block raises, the temporary file is removed and an older ``path`` stays as it was.
+
+    Args:
+        path: the file to write; missing parent folders are made.
+
+    Raises:
+        IsADirectoryError: ``path`` is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder: name a file')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays at the end: encoders choose the format by it
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

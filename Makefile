@@ -1,0 +1,82 @@
+# make demo | test | soak | train-demo | lint | env      (README.md; docs/install.md for variables)
+#
+# Each step of the environment leaves a stamp when it is whole: a second call does nothing, and a
+# call after an interruption goes on with the step that was interrupted.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# e.g. TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu': no CUDA libraries
+TORCH ?= torch==2.13.0
+# further options for every call of pip
+PIP_FLAGS ?=
+VIDEO ?=
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
+PINS := -c requirements/constraints.txt
+STAMPS := $(VENV)/stamps
+# more threads than free cores make small networks many times slower
+RUN := OMP_NUM_THREADS=1 $(PY)
+
+.PHONY: help env demo test soak train-demo lint
+
+help:
+	@echo 'make demo              track a synthetic video and print its scores'
+	@echo 'make demo VIDEO=path   track this video'
+	@echo 'make test              run the tests        make soak   run the long ones'
+	@echo 'make train-demo        train the synthetic demo weights from nothing'
+	@echo 'make lint              check style          make env    only install'
+
+env: $(STAMPS)/package
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; assert v >= (3, 11), f"Python 3.11 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}: make env PYTHON=python3.11"'
+	@echo '[1/5] virtual environment $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/torch: requirements/build.txt | $(STAMPS)/venv
+	@echo '[2/5] build tools and $(TORCH)'
+	@$(PIP) -r requirements/build.txt $(PINS)
+	@$(PIP) $(TORCH)
+	@touch $@
+
+$(STAMPS)/mmcv: $(STAMPS)/torch tools/build_mmcv.sh
+	@echo '[3/5] mmcv'
+	@tools/build_mmcv.sh $(PY) --disable-pip-version-check $(PIP_FLAGS)
+	@touch $@
+
+$(STAMPS)/requirements: $(STAMPS)/mmcv $(wildcard requirements/*.txt)
+	@echo '[4/5] the other packages'
+	@$(PIP) -r requirements.txt -r requirements/tests.txt $(PINS)
+	@$(PY) -m pip check
+	@touch $@
+
+$(STAMPS)/package: $(STAMPS)/requirements setup.py pyproject.toml
+	@echo '[5/5] lamotr_mm itself, editable'
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(PY) -c 'import lamotr_mm'
+	@touch $@
+	@echo 'The environment is ready: source $(VENV)/bin/activate'
+
+demo: env
+	@$(RUN) tools/demo.py $(if $(VIDEO),--video '$(VIDEO)')
+
+test: env
+	@$(RUN) -m pytest
+
+soak: env
+	@$(RUN) -m pytest -m soak
+
+lint: env
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+train-demo: env
+	@$(RUN) tools/train.py configs/lamotr_synthetic.py --work-dir work_dirs/lamotr_synthetic --resume auto
+	@$(RUN) tools/model_converters/publish_model.py "$$(cat work_dirs/lamotr_synthetic/last_checkpoint)" demo/weights/lamotr_synthetic.pth

@@ -1,0 +1,121 @@
+"""What `tools/train.py` and `tools/test.py` share: reading a config, and starting without GPUs."""
+
+import argparse
+import difflib
+import inspect
+import os
+import subprocess
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+# read by the Runner from the config itself, beside its named arguments
+_RUNNER_KEYS = {*inspect.signature(Runner.__init__).parameters, 'sync_bn', 'find_unused_parameters'}
+
+
+def parse_args(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
+    """`parser.parse_args`, with one clear line for an option that is not KEY=VALUE."""
+    try:
+        return parser.parse_args(argv)
+    except ValueError:  # mmengine's DictAction splits at '=' unchecked
+        parser.error('--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=2')
+
+
+def existing_file(path: str, what: str) -> str:
+    """`path`, if it is a file.
+
+    Raises:
+        ValueError: names `what` (for example 'config') and the path that is missing.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f'{what} {path} does not exist or is not a file')
+    return path
+
+
+def load_config(path: str, options: dict | None = None) -> Config:
+    """Read a config and merge `--cfg-options` into it.
+
+    Args:
+        path: config file.
+        options: dotted key -> value. The first part of each key must be a key of the config or an
+            argument of mmengine's Runner; deeper new keys are checked by the class they configure.
+
+    Raises:
+        ValueError: when the file is missing or broken, or an option does not fit, with the key.
+    """
+    existing_file(path, 'config')
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:  # a config is Python code: it may raise anything
+        raise ValueError(
+            f'config {path} cannot be read: {type(error).__name__}: {error}'
+        ) from error
+    for key, value in (options or {}).items():
+        top = key.split('.')[0]
+        known = {*cfg.keys(), *_RUNNER_KEYS}
+        if top not in known:
+            near = difflib.get_close_matches(top, known, n=1)
+            hint = f' (did you mean {near[0]}?)' if near else ''
+            raise ValueError(f'--cfg-options {key}: {path} has no key {top}{hint}')
+        try:
+            cfg.merge_from_dict({key: value})
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise ValueError(f'--cfg-options {key}={value} does not fit {path}: {error}') from error
+    return cfg
+
+
+def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
+    """Choose the output folder: argument, else the config's, else work_dirs/<config name>."""
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(config_path).stem}'
+
+
+def prepare_launch(cfg: Config, launcher: str) -> None:
+    """Set the launcher; without a GPU, start gloo here and let DDP use the CPU.
+
+    mmengine would call `torch.cuda.set_device` and give DDP a device id in that case. It leaves a
+    process group that is already there as it is, and takes the wrapper's arguments from the config.
+
+    Args:
+        cfg: changed in place (`launcher`, and without a GPU `model_wrapper_cfg`).
+        launcher: one of `LAUNCHERS`.
+
+    Raises:
+        ValueError: when the launcher's environment variables are missing.
+    """
+    cfg.launcher = launcher
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    _export_ranks(launcher)
+    if not dist.is_initialized():
+        dist.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+
+
+def _export_ranks(launcher: str) -> None:
+    """Translate the launcher's variables into torch's (torchrun sets them itself)."""
+    sources = {
+        'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+        'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+        'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+    }[launcher]
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ and 'SLURM_NODELIST' in os.environ:
+        hosts = subprocess.getoutput(f'scontrol show hostnames {os.environ["SLURM_NODELIST"]}')
+        os.environ['MASTER_ADDR'] = hosts.split()[0]
+    missing = [name for name in (*sources, 'MASTER_ADDR') if name not in os.environ]
+    if missing:
+        raise ValueError(
+            f'--launcher {launcher}: {", ".join(missing)} not set in the environment; '
+            'start the tool with tools/dist_*.sh, tools/slurm_*.sh or mpirun'
+        )
+    for target, source in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), sources, strict=True):
+        os.environ[target] = os.environ[source]
+    os.environ.setdefault('MASTER_PORT', '29500')

@@ -1,0 +1,118 @@
+"""Train a model: `python tools/train.py CONFIG [options]`."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from lamotr_mm.engine.launch import (
+    LAUNCHERS,
+    existing_file,
+    load_config,
+    parse_args,
+    prepare_launch,
+    set_work_dir,
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Command line; the same as that of mmdet's tool."""
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='config file, for example configs/lamotr_pets.py')
+    parser.add_argument('--work-dir', help='logs and checkpoints; default work_dirs/<config name>')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from this checkpoint; without a value, from the last one in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by batch size / the config's auto_scale_lr.base_batch_size",
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, for example train_cfg.max_epochs=2',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    # older torch launchers pass it; torchrun sets LOCAL_RANK in the environment
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def set_amp(cfg: Config) -> None:
+    """Switch the optimiser wrapper to mixed precision.
+
+    Raises:
+        ValueError: without a GPU, or when the config has an optimiser wrapper of another type.
+    """
+    if not torch.cuda.is_available():
+        raise ValueError('--amp needs a GPU, and torch sees none; leave --amp out')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp replaces optim_wrapper.type OptimWrapper; the config has {kind}')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_resume(cfg: Config, resume: str) -> None:
+    """Resume from a file, or for 'auto' from the work dir's last checkpoint if there is one.
+
+    A first start with 'auto' keeps the config's `load_from` (pre-trained weights).
+
+    Raises:
+        ValueError: when the checkpoint is missing.
+    """
+    if resume == 'auto':
+        pointer = Path(cfg.work_dir) / 'last_checkpoint'
+        if not pointer.is_file():
+            print(f'--resume auto: no checkpoint in {cfg.work_dir} yet, training from the start')
+            return
+        resume = pointer.read_text().strip()
+    cfg.resume = True
+    cfg.load_from = existing_file(resume, 'checkpoint')
+
+
+def set_auto_scale_lr(cfg: Config) -> None:
+    """Switch on mmengine's linear learning rate scaling.
+
+    Raises:
+        ValueError: when the config does not say for which batch size its learning rate is made.
+    """
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise ValueError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
+    cfg.auto_scale_lr.enable = True
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train; a wrong argument prints one line and exits with status 2."""
+    parser = make_parser()
+    args = parse_args(parser, argv)
+    try:
+        if args.local_rank is not None:
+            os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+        cfg = load_config(args.config, args.cfg_options)
+        set_work_dir(cfg, args.config, args.work_dir)
+        if args.amp:
+            set_amp(cfg)
+        if args.auto_scale_lr:
+            set_auto_scale_lr(cfg)
+        if args.resume:
+            set_resume(cfg, args.resume)
+        prepare_launch(cfg, args.launcher)
+    except ValueError as error:
+        parser.error(str(error))
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()

@@ -53,6 +53,8 @@ class BuildWithMim(build_py):
         for name in MIM_SOURCES:
             source, target = ROOT / name, mim / name
             remove(target)
+            if not source.exists():
+                continue
             if self.editable_mode:
                 target.symlink_to(os.path.relpath(source, mim))
             elif source.is_dir():

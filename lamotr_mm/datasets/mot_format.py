@@ -7,6 +7,7 @@ the image.
 """
 
 import configparser
+import itertools
 import math
 import os
 import re
@@ -316,7 +317,10 @@ def find_video(folder: Path) -> Path | None:
 
 
 def extract_frames(
-    video: Path, directory: Path, expected: int = 0, on_frame: Callable[[], None] = lambda: None
+    video: Path,
+    directory: Path,
+    length: int | None = None,
+    on_frame: Callable[[], None] = lambda: None,
 ) -> None:
     """Writes the frames of a video as ``000001.jpg``, ... (quality 95).
 
@@ -325,12 +329,11 @@ def extract_frames(
     Args:
         video (Path): Video file of any codec that FFmpeg reads.
         directory (Path): Folder to make.
-        expected (int): Number of frames the video must have; 0: any.
+        length (int, optional): Number of frames to take from the start; None: all.
         on_frame (Callable): Called after each frame.
 
     Raises:
-        MOTFormatError: The video can't be decoded, has no frames, or a number of frames other than
-            expected.
+        MOTFormatError: The video can't be decoded, or has no frames or fewer than `length`.
     """
     if directory.is_dir():
         return
@@ -340,14 +343,15 @@ def extract_frames(
     number = 0
     try:
         with av.open(str(video)) as container:
-            for number, frame in enumerate(container.decode(video=0), start=1):
+            frames = itertools.islice(container.decode(video=0), length)
+            for number, frame in enumerate(frames, start=1):
                 image = frame.to_ndarray(format='bgr24')
                 file = part / f'{number:06d}.jpg'
                 if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
                     raise OSError(f'could not write {file}')
                 on_frame()
-        if number == 0 or expected not in (0, number):
-            raise MOTFormatError(f'{video}: {number} frames decoded, {expected or "some"} expected')
+        if number < (length or 1):
+            raise MOTFormatError(f'{video}: has {number} frames, {length or "some"} are needed')
         os.replace(part, directory)
     except (av.FFmpegError, IndexError) as error:
         raise MOTFormatError(f'{video}: not a readable video: {error}') from error

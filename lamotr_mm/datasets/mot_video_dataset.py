@@ -4,6 +4,7 @@ import math
 import os.path as osp
 from collections import defaultdict
 from pathlib import Path
+from typing import ClassVar
 
 import mmengine
 from mmdet.datasets import BaseVideoDataset
@@ -22,10 +23,10 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
     as ``metainfo['classes']``, and finds broken annotations when it is made.
 
     An item of ``instances`` has ``bbox`` ([x1, y1, x2, y2] in px of the image, not clipped to it),
-    ``bbox_label``, ``instance_id``, ``ignore_flag`` (1: ``iscrowd``), ``category_id`` (the number in
-    the json), ``mot_conf`` and ``visibility`` (1.0 where the json has none). Boxes of classes that
-    aren't among ``metainfo['classes']`` are left out, ignored ones apart: those have label 0. Boxes
-    of zero size are left out, in training also those wholly outside the image.
+    ``bbox_label``, ``instance_id``, ``ignore_flag`` (1: ``iscrowd``), ``category_id`` (the number
+    in the json), ``mot_conf`` and ``visibility`` (1.0 where the json has none). Boxes of classes
+    that aren't among ``metainfo['classes']`` are left out, ignored ones apart: those have label 0.
+    Boxes of zero size are left out, in training also those wholly outside the image.
 
     Args:
         filter_cfg (dict, optional): mmdet's; frames without boxes are kept unless
@@ -38,7 +39,7 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         ValueError: A class isn't in the json, or an annotation is broken; the message names it.
     """
 
-    METAINFO = dict(classes=('pedestrian',))
+    METAINFO: ClassVar[dict] = dict(classes=('pedestrian',))
 
     def __init__(self, *args, filter_cfg: dict | None = None, **kwargs):
         filter_cfg = dict(filter_empty_gt=False) | (filter_cfg or {})

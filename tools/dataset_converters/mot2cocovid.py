@@ -1,0 +1,117 @@
+"""Converts MOTChallenge sequences to CocoVID json (docs/datasets.md).
+
+    python tools/dataset_converters/mot2cocovid.py data/dancetrack
+    python tools/dataset_converters/mot2cocovid.py data/mot15 \
+        --split train=PETS09-S2L1:1-450 val=PETS09-S2L1:451-600
+
+Writes DATA_ROOT/annotations/<split>.json. A sequence that is a video file gets its frames extracted
+into its img1/ first; sequences that have theirs are left as they are.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lamotr_mm.datasets.cocovid import Part, make_cocovid, parse_split, write_json
+from lamotr_mm.datasets.mot_format import (
+    BENCHMARKS,
+    MOTFormatError,
+    class_rule,
+    detect_benchmark,
+    extract_frames,
+    find_video,
+    image_dir,
+    read_seqinfo,
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description='Converts MOTChallenge sequences to CocoVID json.',
+        epilog='An ITEM is a sequence, a folder of sequences, a pattern (train/*FRCNN) or a text '
+        'file with one name a line; with :1-450, :half-train or :half-val some frames of it.',
+    )
+    parser.add_argument('data_root', type=Path, help='folder of the sequences or of their folders')
+    parser.add_argument(
+        '--split', nargs='+', metavar='NAME=ITEM[,ITEM...]', help='default: train, val, test'
+    )
+    parser.add_argument('--out-dir', type=Path, help='default: DATA_ROOT/annotations')
+    parser.add_argument(
+        '--benchmark',
+        choices=[*BENCHMARKS, 'custom'],
+        help='what the classes in gt.txt mean; default: told from the names of the sequences',
+    )
+    parser.add_argument('--classes', nargs='+', help='custom: names of the classes 1, 2, ...')
+    return parser.parse_args(argv)
+
+
+def extract_videos(parts: list[Part]) -> None:
+    """Extracts the frames of those sequences that are a video file and have no frames yet."""
+    for folder in sorted({part.folder for part in parts}):
+        frames = image_dir(folder)
+        video = None if frames.is_dir() else find_video(folder)
+        if video is None:
+            continue
+        length = read_seqinfo(folder).get('seqlength')
+        length = int(float(length)) if length else None
+        with Progress() as progress:
+            task = progress.add_task(f'frames of {folder.name}', total=length)
+            extract_frames(video, frames, length, lambda: progress.advance(task))  # noqa: B023
+
+
+def print_summary(split: str, rows: list[dict]) -> None:
+    """Prints what a split has, sequence by sequence."""
+    table = Table(title=split)
+    for name in rows[0]:
+        table.add_column(name, justify='left' if name == 'sequence' else 'right')
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Does it all; ValueError or OSError says what is wrong."""
+    if not args.data_root.is_dir():
+        raise ValueError(f'{args.data_root} is not a folder')
+    texts = args.split or [
+        f'{name}={name}' for name in ('train', 'val', 'test') if (args.data_root / name).is_dir()
+    ]
+    if not texts:
+        raise ValueError(f'{args.data_root} has no train/, val/ or test/: give --split')
+    splits = dict(parse_split(text, args.data_root) for text in texts)
+    parts = [part for split in splits.values() for part in split]
+    benchmark = args.benchmark
+    if benchmark is None:
+        benchmark = 'custom' if args.classes else detect_benchmark([p.folder.name for p in parts])
+    rule = class_rule(benchmark, args.classes)
+    extract_videos(parts)
+    print(f'{len(parts)} sequences, classes as in {benchmark}')
+    with Progress() as progress:
+        task = progress.add_task('sequences', total=len(parts))
+        made = {
+            name: make_cocovid(split, args.data_root, rule, lambda: progress.advance(task))
+            for name, split in splits.items()
+        }
+    out_dir = args.out_dir or args.data_root / 'annotations'
+    write_json({out_dir / f'{name}.json': content for name, (content, _) in made.items()})
+    for name, (_, summary) in made.items():
+        print_summary(str(out_dir / f'{name}.json'), summary)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit status; an error is one message on stderr."""
+    try:
+        convert(parse_args(argv))
+    except (MOTFormatError, ValueError, OSError) as error:
+        print(f'\nerror: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

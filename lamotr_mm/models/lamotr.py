@@ -154,8 +154,9 @@ class LAMOTR(BaseMOTModel):
 
         Returns:
             The sample; each frame has ``pred_track_instances`` (``bboxes`` xyxy px of the original image,
-            ``scores``, ``labels``, ``instances_id``) and the metainfo ``association`` (scores ``S`` of the
-            kept objects and live tracklets, boxes, ids, matches).
+            ``scores``, ``labels``, ``instances_id``), ``pred_instances`` (every object query's detection, as
+            an mmdet detector gives it) and the metainfo ``association`` (scores ``S`` of the kept objects and
+            live tracklets, boxes, ids, matches).
 
         Raises:
             ValueError: for more than one video in a batch.
@@ -233,6 +234,11 @@ class LAMOTR(BaseMOTModel):
             scores=torch.from_numpy(tracks.scores[shown]),
             labels=torch.from_numpy(tracks.labels[shown]),
             instances_id=torch.from_numpy(tracks.ids[shown]),
+        )
+        frame.pred_instances = InstanceData(
+            bboxes=torch.from_numpy(scores.object_boxes_xyxy),
+            scores=torch.from_numpy(scores.object_scores),
+            labels=torch.from_numpy(scores.object_labels),
         )
         live = np.flatnonzero(ids >= 0)
         frame.set_metainfo(

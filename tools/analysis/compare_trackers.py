@@ -1,0 +1,77 @@
+"""LA-MOTR's association beside mmdet's ByteTrack, on the *same* object detections (boxes and scores of ``O_obj``).
+
+    python tools/analysis/compare_trackers.py configs/lamotr_pets.py demo/weights/lamotr_pets.pth
+
+ByteTrack runs twice: with mmdet's default thresholds, and with all of them at 0.5 as LA-MOTR's are, since a DETR's
+scores are lower than YOLOX's.
+"""
+
+import argparse
+import copy
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config, DictAction
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner, load_checkpoint
+from mmengine.utils import ProgressBar
+from rich.console import Console
+from rich.table import Table
+
+BYTETRACK = dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter'))
+TRACKERS = {
+    "ByteTrack (mmdet's thresholds)": BYTETRACK,
+    'ByteTrack (thresholds 0.5)': dict(
+        BYTETRACK, obj_score_thrs=dict(high=0.5, low=0.1), init_track_thr=0.5
+    ),
+}
+COLUMNS = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDF1', 'IDSW', 'FP', 'FN')
+
+
+def compare(config: Config, checkpoint: str) -> dict[str, dict[str, float]]:
+    """Track the validation set once and give its detections to each tracker.
+
+    Returns:
+        tracker name -> metric name -> value, as ``val_evaluator`` reports them.
+    """
+    model = MODELS.build(config.model)
+    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    model.eval().to('cuda' if torch.cuda.is_available() else 'cpu')
+    loader = Runner.build_dataloader(config.val_dataloader)
+    trackers = {name: MODELS.build(tracker) for name, tracker in TRACKERS.items()}
+    evaluators = {name: Evaluator(config.val_evaluator) for name in ('LA-MOTR', *trackers)}
+    for evaluator in evaluators.values():
+        evaluator.dataset_meta = loader.dataset.metainfo
+    bar = ProgressBar(len(loader))
+    for batch in loader:
+        samples = model.test_step(batch)
+        evaluators['LA-MOTR'].process(data_samples=samples, data_batch=batch)
+        for name, tracker in trackers.items():
+            rivals = copy.deepcopy(samples)
+            for frame in rivals[0]:
+                frame.pred_track_instances = tracker.track(frame)
+            evaluators[name].process(data_samples=rivals, data_batch=batch)
+        bar.update()
+    print()
+    size = len(loader.dataset)
+    return {name: evaluator.evaluate(size) for name, evaluator in evaluators.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    args = parser.parse_args()
+    register_all_modules()
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options)
+    table = Table('tracker', *COLUMNS, title=f'{args.config}, same detections')
+    for name, metrics in compare(config, args.checkpoint).items():
+        table.add_row(name, *(f'{metrics[f"track/{column}"]:.1f}' for column in COLUMNS))
+    Console().print(table)
+
+
+if __name__ == '__main__':
+    main()

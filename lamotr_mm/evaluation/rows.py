@@ -1,0 +1,112 @@
+"""MOTChallenge rows: the one form in which boxes reach the metric and its result files.
+
+A row is ``frame, id, x, y, w, h, flag, class``: frame from 1, box in px of the original image, flag
+the confidence (ground truth: 0 marks a box that is not scored), class from 1.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+FRAME, ID, FLAG, CLASS = 0, 1, 6, 7
+BOX = slice(2, 6)
+# px: results are scored as they are written, so that a result file gives the very same numbers
+RESULT_DECIMALS = 4
+
+
+def as_rows(rows, what: str) -> np.ndarray:
+    """Rows as ``(N, 8)`` float64; further columns are dropped, a missing class becomes -1.
+
+    Args:
+        rows (array_like): ``(N, C)`` with ``C >= 7``, as ``numpy.loadtxt`` reads a MOTChallenge
+            file; may be empty.
+        what (str): Name of the rows for error messages.
+
+    Raises:
+        ValueError: Fewer than 7 columns, a box that is not finite, or a frame or id that is no
+            integer.
+    """
+    rows = np.asarray(rows, dtype=np.float64)
+    if rows.size == 0:
+        return np.empty((0, 8))
+    if rows.ndim != 2 or rows.shape[1] < 7:
+        raise ValueError(
+            f'{what}: expected rows of frame, id, x, y, w, h, confidence and optionally class, '
+            f'got an array of shape {rows.shape}'
+        )
+    if rows.shape[1] == 7:
+        rows = np.column_stack([rows, np.full(len(rows), -1.0)])
+    rows = rows[:, :8]
+    for bad in rows[~np.isfinite(rows[:, :6]).all(1)][:1]:
+        raise ValueError(
+            f'{what}, frame {bad[FRAME]:g}, id {bad[ID]:g}: the box (x, y, w, h) = '
+            f'{bad[BOX].tolist()} is not finite'
+        )
+    for bad in rows[(rows[:, :2] != np.round(rows[:, :2])).any(1)][:1]:
+        raise ValueError(f'{what}: frame {bad[FRAME]:g} and id {bad[ID]:g} should be integers')
+    return rows
+
+
+def check_unique_ids(rows: np.ndarray, what: str) -> None:
+    """Raise ValueError if an id occurs twice in a frame of `rows` ``(N, 8)``."""
+    pairs, counts = np.unique(rows[:, [FRAME, ID]], axis=0, return_counts=True)
+    for frame, track_id in pairs[counts > 1][:1]:
+        raise ValueError(
+            f'{what}, frame {frame:g}: id {track_id:g} occurs more than once; '
+            'an id names one box per frame'
+        )
+
+
+def read_rows(path: str | os.PathLike) -> np.ndarray:
+    """Read a MOTChallenge text file (comma separated, 7 columns or more).
+
+    Returns:
+        ndarray: ``(N, C)`` float64; ``(0, 8)`` for an empty file.
+
+    Raises:
+        ValueError: A row cannot be read; names the file.
+    """
+    text = Path(path).read_text()
+    if not text.strip():
+        return np.empty((0, 8))
+    try:
+        return np.loadtxt(text.splitlines(), delimiter=',', ndmin=2)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def write_results(
+    folder: str | os.PathLike, tracks: Mapping[str, np.ndarray], with_class: bool = False
+) -> None:
+    """Write ``<folder>/<sequence>.txt``; a file appears whole or not at all.
+
+    Args:
+        folder (str | os.PathLike): Is created if need be.
+        tracks (Mapping[str, ndarray]): Rows ``(N, 8)`` of each sequence. The rows are written by
+            frame and id, ids from 1 (those of a sequence that starts at 0 are shifted).
+        with_class (bool): Write the class (from 1) in column 8, else -1.
+
+    Raises:
+        ValueError: An id is negative.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for sequence, rows in tracks.items():
+        first_id = rows[:, ID].min(initial=1)
+        if first_id < 0:
+            raise ValueError(f'{sequence}: track id {first_id:g}; ids should be 0 or more')
+        shift = 1 - min(first_id, 1)
+        lines = [
+            f'{row[FRAME]:.0f},{row[ID] + shift:.0f},'
+            + ','.join(f'{value:.{RESULT_DECIMALS}f}' for value in row[BOX])
+            + f',{row[FLAG]:.6f},{row[CLASS] if with_class else -1:.0f},-1,-1\n'
+            for row in rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
+        ]
+        part = folder / f'.{sequence}.part'
+        try:
+            part.write_text(''.join(lines))
+            os.replace(part, folder / f'{sequence}.txt')
+        finally:
+            part.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ default_hooks = dict(
 custom_hooks = [
     # random numbers depend on (seed, epoch, index) only: a resumed run equals an uninterrupted one
     dict(type='lamotr_mm.SeedHook'),
+    # a NaN loss ends the run before it reaches a checkpoint
+    dict(type='lamotr_mm.FiniteLossHook'),
     # precision, recall and F1 of the association scores while training and validating
     dict(type='lamotr_mm.AssociationMetricHook'),
 ]

@@ -1,0 +1,165 @@
+"""What `pip install` makes of the repository: wheel content, `.mim`, requirements, the Makefile."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from lamotr_mm.compat import REQUIREMENTS
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ('lamotr_mm', 'configs', 'tools', 'requirements')
+FILES = ('setup.py', 'pyproject.toml', 'model-index.yml', 'LICENSE', 'MANIFEST.in')
+
+
+def requirements(name: str) -> dict[str, Requirement]:
+    """Distribution name -> requirement, of requirements/{name}.txt."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    parsed = (Requirement(line.split('#')[0]) for line in lines if line.split('#')[0].strip())
+    return {r.name: r for r in parsed}
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory) -> Path:
+    """A copy of the sources (building writes beside them)."""
+    folder = tmp_path_factory.mktemp('source')
+    ignore = shutil.ignore_patterns('__pycache__', '.mim', '*.egg-info')
+    for name in PARTS:
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def build(source: Path, hook: str, target: Path) -> Path:
+    """Run one PEP 517/660 hook of setuptools in `source`, without torch; the path of the wheel."""
+    code = (
+        'import sys\n'
+        "sys.modules['torch'] = None\n"  # importing torch would raise
+        'from setuptools import build_meta\n'
+        f'print("WHEEL", build_meta.{hook}({str(target)!r}))\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return target / re.search(r'^WHEEL (.+)$', done.stdout, re.MULTILINE).group(1)
+
+
+def test_wheel_holds_configs_tools_and_index(source, tmp_path):
+    with zipfile.ZipFile(build(source, 'build_wheel', tmp_path)) as wheel:
+        names = set(wheel.namelist())
+        meta = wheel.read(next(n for n in names if n.endswith('/METADATA'))).decode()
+    expected = {f'lamotr_mm/.mim/{p.relative_to(ROOT)}' for p in ROOT.glob('configs/**/*.py')}
+    expected |= {f'lamotr_mm/.mim/tools/{name}' for name in ('train.py', 'dist_train.sh')}
+    expected |= {'lamotr_mm/.mim/model-index.yml', 'lamotr_mm/models/lamotr.py'}
+    assert expected <= names
+    assert not [n for n in names if n.startswith('tests/') or '__pycache__' in n]
+    assert any(n.endswith('licenses/LICENSE') for n in names)
+    assert 'License: Apache-2.0' in meta or 'License-Expression: Apache-2.0' in meta
+    for name in requirements('runtime'):
+        assert re.search(rf'^Requires-Dist: {name}\b', meta, re.MULTILINE)
+
+
+def test_editable_installation_links(source, tmp_path):
+    build(source, 'build_editable', tmp_path)
+    mim = source / 'lamotr_mm' / '.mim'
+    for name in ('configs', 'tools', 'model-index.yml'):
+        assert (mim / name).is_symlink()
+        assert (mim / name).resolve() == source / name
+    build(source, 'build_editable', tmp_path)  # replaces the links, does not write through them
+    assert (source / 'configs' / '_base_').is_dir()
+
+
+def test_version_is_the_one_of_the_package():
+    import lamotr_mm
+
+    assert lamotr_mm.__version__ == metadata.version('lamotr_mm')
+
+
+@pytest.mark.parametrize('name', ['build', 'runtime', 'openmmlab', 'peers', 'tests'])
+def test_pins_lie_in_the_ranges_and_are_installed(name):
+    pins = requirements('constraints')
+    for requirement in requirements(name).values():
+        if requirement.name != 'torch':  # not pinned: its builds differ from machine to machine
+            pinned = next(iter(pins[requirement.name].specifier)).version
+            assert requirement.specifier.contains(pinned), requirement
+        assert requirement.specifier.contains(metadata.version(requirement.name)), requirement
+
+
+def test_guard_agrees_with_the_requirements():
+    """The newest tested version of the guard is inside the range that pip installs."""
+    names = {'torch': 'torch', 'mmengine': 'onedl-mmengine', 'mmcv': 'onedl-mmcv'}
+    names['mmdet'] = 'onedl-mmdetection'
+    ranges = requirements('runtime') | requirements('openmmlab')
+    for checked in REQUIREMENTS:
+        assert ranges[names[checked.module]].specifier.contains(checked.tested), checked
+
+
+def test_model_index_names_files_that_exist():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    for path in index['Import']:
+        meta = yaml.safe_load((ROOT / path).read_text())
+        collections = {c['Name'] for c in meta['Collections']}
+        for model in meta['Models']:
+            assert (ROOT / model['Config']).is_file(), model['Config']
+            assert model['In Collection'] in collections
+
+
+@pytest.fixture
+def fake_project(tmp_path) -> Path:
+    """The Makefile with a stand-in interpreter that writes down its calls instead of working."""
+    shutil.copy(ROOT / 'Makefile', tmp_path)
+    shutil.copytree(ROOT / 'requirements', tmp_path / 'requirements')
+    for name in ('requirements.txt', 'setup.py', 'pyproject.toml'):
+        shutil.copy(ROOT / name, tmp_path)
+    for path in ('bin/python', '.venv/bin/python', 'tools/build_mmcv.sh'):
+        script = tmp_path / path
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(
+            '#!/bin/sh\n'
+            f'echo "{path} $*" >> calls\n'
+            '[ -z "$FAIL" ] || case "$0 $*" in *"$FAIL"*) exit 1 ;; esac\n'
+        )
+        script.chmod(0o755)
+    return tmp_path
+
+
+def make(project: Path, *args: str, fail: str = '') -> tuple[int, list[str]]:
+    """Call make; exit status and the calls that the stand-ins wrote down."""
+    (project / 'calls').unlink(missing_ok=True)
+    command = ['make', 'PYTHON=bin/python', *args]
+    env = {'PATH': '/usr/bin:/bin', 'FAIL': fail}
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+    calls = project / 'calls'
+    return done.returncode, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_make_installs_once_and_goes_on_after_an_interruption(fake_project):
+    code, calls = make(fake_project, 'env', fail='build_mmcv')
+    assert code != 0
+    assert 'tools/build_mmcv.sh' in calls[-1]
+    code, calls = make(fake_project, 'env')
+    assert code == 0
+    assert 'tools/build_mmcv.sh' in calls[0], 'venv and torch are not installed again'
+    assert 'import lamotr_mm' in calls[-1]
+    assert make(fake_project, 'env') == (0, [])
+
+
+def test_make_targets_call_the_tools(fake_project):
+    assert make(fake_project, 'env')[0] == 0
+    assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest']
+    assert make(fake_project, 'soak')[1] == ['.venv/bin/python -m pytest -m soak']
+    assert make(fake_project, 'demo')[1] == ['.venv/bin/python tools/demo.py']
+    _, calls = make(fake_project, 'demo', 'VIDEO=my film.mp4')
+    assert calls == ['.venv/bin/python tools/demo.py --video my film.mp4']
+
+
+def test_make_fails_when_the_tests_fail(fake_project):
+    assert make(fake_project, 'env')[0] == 0
+    assert make(fake_project, 'test', fail='pytest')[0] != 0

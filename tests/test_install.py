@@ -163,3 +163,67 @@ def test_make_targets_call_the_tools(fake_project):
 def test_make_fails_when_the_tests_fail(fake_project):
     assert make(fake_project, 'env')[0] == 0
     assert make(fake_project, 'test', fail='pytest')[0] != 0
+
+
+@pytest.fixture
+def fake_python(tmp_path) -> Path:
+    """A stand-in interpreter; its pip 'compiles' 30 files. $FAIL: not; $STALE: unloadable ones."""
+    (tmp_path / 'Python.h').touch()
+    script = tmp_path / 'python'
+    script.write_text(
+        '#!/bin/bash\n'
+        'here=$(dirname "$0")\n'
+        'case $1 in\n'
+        '-c) echo "$here" ;;\n'
+        '-) cat >/dev/null; [ -e "$here/installed" ] ;;\n'
+        '-m)\n'
+        '    echo "$*" >>"$here/calls"\n'
+        '    for i in $(seq 30); do echo "  [$i/30] c++ -c file$i.cpp"; done\n'
+        '    [ -z "$FAIL" ] || { echo "fatal error: no space"; exit 1; }\n'
+        '    case "$STALE $*" in\n'
+        '    "yes "*--force-reinstall* | " "*) touch "$here/installed" ;;\n'
+        '    esac ;;\n'
+        'esac\n'
+    )
+    script.chmod(0o755)
+    return script
+
+
+def build_mmcv(python: Path, **env: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+    """Run tools/build_mmcv.sh; the finished process and the calls of pip."""
+    command = [ROOT / 'tools' / 'build_mmcv.sh', python]
+    env = {'PATH': '/usr/bin:/bin', **env}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    calls = python.with_name('calls')
+    return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_build_mmcv_shows_progress_and_keeps_the_log(fake_python):
+    done, calls = build_mmcv(fake_python)
+    assert done.returncode == 0, done.stderr
+    assert 'compiled 15 of 30 files after 0 min' in done.stdout
+    assert len(calls) == 1
+    assert '--no-build-isolation onedl-mmcv>=2.3.6,<2.4' in calls[0]
+    assert 'file7.cpp' in (fake_python.parent / 'mmcv-build.log').read_text()
+    done, calls = build_mmcv(fake_python)
+    assert done.returncode == 0
+    assert len(calls) == 1, 'what works is not built again'
+
+
+def test_build_mmcv_shows_why_it_failed(fake_python):
+    done, _ = build_mmcv(fake_python, FAIL='yes')
+    assert done.returncode == 1
+    assert 'fatal error: no space' in done.stderr
+
+
+def test_build_mmcv_replaces_a_cached_build_for_another_torch(fake_python):
+    done, calls = build_mmcv(fake_python, STALE='yes')
+    assert done.returncode == 0, done.stderr
+    assert '--no-cache-dir --force-reinstall --no-deps' in calls[1]
+
+
+def test_build_mmcv_needs_a_compiler(fake_python):
+    done, calls = build_mmcv(fake_python, CXX='no-such-compiler')
+    assert done.returncode == 1
+    assert 'needs a C++ compiler' in done.stderr
+    assert calls == []

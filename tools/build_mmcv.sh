@@ -45,7 +45,7 @@ build() {
     CFLAGS="${CFLAGS:--g0 -O1}" CXXFLAGS="${CXXFLAGS:--g0 -O1}" \
         MAX_JOBS="${MAX_JOBS:-$(getconf _NPROCESSORS_ONLN)}" \
         "$python" -m pip install -v --no-build-isolation \
-        -r <(grep mmcv "$root/requirements/openmmlab.txt") \
+        "$(grep -o '^onedl-mmcv[^ #]*' "$root/requirements/openmmlab.txt")" \
         -c "$root/requirements/constraints.txt" "$@" 2>&1 | show_progress
 }
 

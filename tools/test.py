@@ -52,6 +52,22 @@ def set_drawing(cfg: Config, show: bool, show_dir: str | None) -> None:
         hook.test_out_dir = os.path.abspath(show_dir)
 
 
+def set_out(cfg: Config, folder: str) -> None:
+    """Let the config's `TrackingMetric` write its tracks.
+
+    Raises:
+        ValueError: when the config does not test with exactly one `TrackingMetric`.
+    """
+    evaluators = cfg.get('test_evaluator') or []
+    evaluators = evaluators if isinstance(evaluators, list) else [evaluators]
+    metrics = [e for e in evaluators if e.get('type') == 'lamotr_mm.TrackingMetric']
+    if len(metrics) != 1:
+        raise ValueError(
+            f'--out needs one lamotr_mm.TrackingMetric in test_evaluator, found {len(metrics)}'
+        )
+    metrics[0].outfile_prefix = os.path.abspath(folder)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Test; a wrong argument prints one line and exits with status 2."""
     parser = make_parser()
@@ -66,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.show or args.show_dir:
             set_drawing(cfg, args.show, args.show_dir)
         if args.out:
-            cfg.test_evaluator.outfile_prefix = os.path.abspath(args.out)
+            set_out(cfg, args.out)
         prepare_launch(cfg, args.launcher)
     except ValueError as error:
         parser.error(str(error))

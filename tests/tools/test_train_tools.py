@@ -49,15 +49,11 @@ class ToyDataset(torch.utils.data.Dataset):
 
 @METRICS.register_module()
 class ToyMetric(BaseMetric):
-    def __init__(self, outfile_prefix=None):
-        super().__init__()
-        self.outfile_prefix = outfile_prefix
-
     def process(self, data_batch, data_samples):
         self.results.extend(data_samples)
 
     def compute_metrics(self, results):
-        print('METRIC', len(results), self.outfile_prefix, flush=True)
+        print('METRIC', len(results), flush=True)
         return dict(value=results[0]['value'])
 
 
@@ -209,9 +205,11 @@ def test_first_auto_resume_keeps_pretrained_weights(launched):
     assert (launched[1].load_from, launched[1].resume) == ('epoch_1.pth', True)
 
 
-def test_testing_options_reach_the_runner(launched):
+def test_testing_options_reach_the_runner(launched, capsys):
     Path('weights.pth').touch()
-    tool('test').main(['toy.py', 'weights.pth', '--show-dir', 'drawn', '--out', 'tracks'])
+    argv = ['toy.py', 'weights.pth', '--show-dir', 'drawn', '--out', 'tracks']
+    assert '--out needs one lamotr_mm.TrackingMetric' in refuse(capsys, 'test', *argv)
+    tool('test').main([*argv, '--cfg-options', 'test_evaluator.type=lamotr_mm.TrackingMetric'])
     cfg = launched[0]
     hook = cfg.default_hooks.visualization
     assert cfg.load_from == 'weights.pth'
@@ -247,7 +245,7 @@ def test_train_resume_and_test(toy):
     second = weights(call(*train, '--work-dir', 'parts'))
     assert second == {key: value for key, value in whole.items() if key[1] >= 4}
     test = [sys.executable, str(ROOT / 'tools' / 'test.py'), 'toy.py', 'parts/epoch_2.pth']
-    assert 'METRIC 4' in call(*test, '--out', 'tracks')
+    assert 'METRIC 4' in call(*test)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')

@@ -77,6 +77,10 @@ lint: env
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-train-demo: env
+# ImageNet weights of the backbone
+data/pretrained/mobilenetv2.pth: | env
+	@$(RUN) tools/model_converters/mobilenetv2.py --out $@
+
+train-demo: env data/pretrained/mobilenetv2.pth
 	@$(RUN) tools/train.py configs/lamotr_synthetic.py --work-dir work_dirs/lamotr_synthetic --resume auto
 	@$(RUN) tools/model_converters/publish_model.py "$$(cat work_dirs/lamotr_synthetic/last_checkpoint)" demo/weights/lamotr_synthetic.pth

@@ -23,7 +23,7 @@ PY
 
 # ninja prints [done/all] for each compiled file; a terminal gets one moving line, a log a few.
 show_progress() {
-    local line step=0
+    local line step=-1
     while IFS= read -r line; do
         printf '%s\n' "$line" >&3
         if [[ $line =~ \[([0-9]+)/([0-9]+)\] ]]; then
@@ -66,8 +66,8 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])
 
 echo 'Installing mmcv. Unless pip has it in its cache, it is compiled, once:'
 echo 'about 6 minutes on 2 free cores; on a GPU machine, with CUDA kernels, up to 30.'
-build "$@" || fail "mmcv was not built. The end of $log:
-$(tail -n 30 "$log")"
+build "$@" || fail "mmcv was not built. Errors in $log (a second call of make starts this step anew):
+$(grep -E '[Ee]rror|Killed|No space' "$log" | tail -n 20)"
 if ! works; then
     # pip's cache does not know which torch a build was made for
     echo 'The build in the cache of pip does not fit this torch: compiling it again.'

@@ -1,0 +1,131 @@
+"""Training that is killed and resumed ends with the weights of an uninterrupted run."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from workshop import ROOT, Workshop
+
+# 9 clips in batches of 2: 5 iterations an epoch
+CONFIG = """
+train_cfg = dict(max_epochs={epochs})
+train_dataloader = dict(num_workers={workers}, persistent_workers={workers} > 0)
+param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=9)]
+val_dataloader = val_evaluator = val_cfg = None
+custom_hooks = [*_base_.custom_hooks, {probe}]
+"""
+PER_EPOCH = 5
+
+
+@pytest.fixture
+def videos(workshop) -> Workshop:
+    """Clips to train on."""
+    workshop.sequence('three', length=5)
+    workshop.sequence('five', length=4, identities=(4, 5, 6, 7, 8))
+    assert workshop.convert() == 0
+    return workshop
+
+
+def config(videos: Workshop, name: str, probe: str = '', epochs: int = 3, workers: int = 0) -> Path:
+    """A training with a probe in it."""
+    text = CONFIG.format(epochs=epochs, workers=workers, probe=probe)
+    return videos.config(text, f'{name}.py')
+
+
+def train(videos: Workshop, path: Path, *arguments: str) -> tuple[int, str]:
+    """`tools/train.py` as a process of its own, in the work dir ``run``."""
+    tool = ROOT / 'tools' / 'train.py'
+    return videos.run(sys.executable, tool, path, '--work-dir', 'run', *arguments)
+
+
+def assert_equal_checkpoints(a: Path, b: Path) -> None:
+    """Weights, optimiser state and scheduler state are the same, bit for bit."""
+    first, second = (torch.load(file, weights_only=False) for file in (a, b))
+    for key in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(first[key], second[key], key)
+    for key in ('epoch', 'iter'):
+        assert first['meta'][key] == second['meta'][key]
+
+
+def assert_same(a, b, where: str) -> None:
+    """Equality of nested dicts and lists of tensors."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f'{where}.{key}')
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for index, pair in enumerate(zip(a, b)):
+            assert_same(*pair, f'{where}[{index}]')
+    else:
+        assert a == b, where
+
+
+def test_killed_in_an_epoch_and_while_saving(videos):
+    """SIGKILL in the second epoch, resumed; SIGKILL when half of epoch 2's checkpoint is written,
+    resumed from epoch 1's; the end equals that of a run without either."""
+    videos.train(config(videos, 'whole'), '--work-dir', 'whole')
+
+    killed = config(videos, 'killed', f'dict(type="KillProbe", after={PER_EPOCH + 2})')
+    status, output = train(videos, killed)
+    assert status == -signal.SIGKILL, output
+    assert Path('run/last_checkpoint').read_text().endswith('epoch_1.pth')
+
+    cut = config(videos, 'cut', 'dict(type="KillProbe", while_saving="epoch_2.pth")')
+    status, output = train(videos, cut, '--resume')
+    assert status == -signal.SIGKILL, output
+    assert 'resumed epoch: 1, iter: 5' in output
+    assert Path('run/last_checkpoint').read_text().endswith('epoch_1.pth')
+
+    status, output = train(videos, config(videos, 'last'), '--resume')
+    assert status == 0, output
+    assert 'resumed epoch: 1, iter: 5' in output
+    assert_equal_checkpoints(Path('run/epoch_3.pth'), Path('whole/epoch_3.pth'))
+    assert not torch.equal(*(weights(f'run/epoch_{epoch}.pth') for epoch in (1, 3)))
+
+
+def weights(file: str) -> torch.Tensor:
+    """All weights of a checkpoint, as one vector."""
+    state = torch.load(file, weights_only=False)['state_dict']
+    return torch.cat([value.flatten().float() for value in state.values()])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize('workers', [0, 1])
+def test_killed_again_and_again(videos, workers):
+    """SIGKILL from outside at random times, workers included, until a run gets to its end."""
+    epochs = 6
+    path = config(videos, 'series', epochs=epochs, workers=workers)
+    started = time.monotonic()
+    videos.train(path, '--work-dir', 'whole')
+    duration = time.monotonic() - started
+
+    rng, kills, pointers = random.Random(workers), 0, set()
+    pointer = Path('run/last_checkpoint')
+    command = [sys.executable, ROOT / 'tools' / 'train.py', path, '--work-dir', 'run', '--resume']
+    while True:
+        process = videos.start(*command)
+        try:
+            # the imports alone take several seconds
+            output, _ = process.communicate(timeout=8 + rng.random() * duration)
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            pointers.add(pointer.read_text() if pointer.is_file() else None)
+            assert kills < 40, 'no run gets anywhere'
+    assert process.returncode == 0, output
+    print(f'{kills} kills, at {len(pointers)} different checkpoints')
+    assert kills > 0
+    assert_equal_checkpoints(Path(f'run/epoch_{epochs}.pth'), Path(f'whole/epoch_{epochs}.pth'))

@@ -1,16 +1,18 @@
 """Multi-scale deformable attention on the CPU, compiled by numba.
 
-The op of Deformable DETR (arXiv 2010.04159, Eq. 3): every query and head reads ``points`` bilinear samples
-from each feature level and adds them up with its attention weights. PyTorch's ``grid_sample`` needs a
-transposed copy of the values and keeps every sample in memory; here each sample goes straight into the sum.
+The op of Deformable DETR (arXiv 2010.04159, Eq. 3): every query and head reads ``points`` bilinear
+samples from each feature level and adds them up with its attention weights. PyTorch's
+``grid_sample`` needs a transposed copy of the values and keeps every sample in memory; here each
+sample goes straight into the sum.
 
-Import this module only where numba is installed; :mod:`.deformable_attention` falls back without it.
+Import this module only where numba is installed; :mod:`.deformable_attention` does without it.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,7 +23,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# numba's own flags and LLVM's: products may fuse and sums reassociate, but NaN and infinity stay what they are
+# products may fuse and sums reassociate, but NaN and infinity stay what they are
 _FASTMATH = ('contract', 'reassoc', 'nsz')
 # below this many multiply-adds starting a thread costs more than it saves
 _MIN_WORK_PER_THREAD = 1 << 20
@@ -54,7 +56,7 @@ def _axpy(_, out, out_index, source, source_index, weight, width):
         builder.store(total, pointer, align=signature.args[0].dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.void(out, out_index, source, source_index, weight, width), codegen
+    return types.void(out, out_index, source, source_index, source.dtype, width), codegen
 
 
 @intrinsic(prefer_literal=True)
@@ -86,27 +88,34 @@ def _compile(function: Callable) -> Callable:
 
 
 @_compile
-def _corners(x, y, height, width):
-    """Rows, columns, their weights and whether they lie inside, of the four pixels around (x, y) px.
+def _corners(x, y, height, width, one):
+    """The four pixels around (x, y) px: top left, top right, bottom left and bottom right.
 
-    A pixel outside is moved inside, so that reading it is safe, and gets weight and mask 0.
+    A pixel outside the level is moved inside, so that reading it is safe, and gets weight 0.
+
+    Args:
+        one: 1 in the type of x and y.
+
+    Returns:
+        Flat indices of the four; weights of the left, right, top and bottom ones; and 1 or 0 for
+        each of these sides, inside or outside.
     """
-    zero, one = x - x, x - x + 1
-    left, top = np.floor(x), np.floor(y)
-    x0, y0 = int(left), int(top)
+    zero = one - one
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
     x1, y1 = x0 + 1, y0 + 1
-    wx1, wy1 = x - left, y - top
-    wx0, wy0 = one - wx1, one - wy1
-    mx0, mx1, my0, my1 = one, one, one, one
+    right, bottom = x - np.floor(x), y - np.floor(y)
+    left, top = one - right, one - bottom
+    in_left = in_right = in_top = in_bottom = one
     if x0 < 0:
-        x0, wx0, mx0 = 0, zero, zero
+        x0, left, in_left = 0, zero, zero
     if x1 >= width:
-        x1, wx1, mx1 = width - 1, zero, zero
+        x1, right, in_right = width - 1, zero, zero
     if y0 < 0:
-        y0, wy0, my0 = 0, zero, zero
+        y0, top, in_top = 0, zero, zero
     if y1 >= height:
-        y1, wy1, my1 = height - 1, zero, zero
-    return x0, x1, y0, y1, wx0, wx1, wy0, wy1, mx0, mx1, my0, my1
+        y1, bottom, in_bottom = height - 1, zero, zero
+    indices = y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1
+    return indices, (left, right, top, bottom), (in_left, in_right, in_top, in_bottom)
 
 
 @cache
@@ -118,98 +127,103 @@ def _forward_kernel(channels: int) -> Callable:
     def forward(value, shapes, locations, weights, out, sizes, start, stop):
         keys, queries, heads, levels, points = sizes
         stride = heads * channels
-        for row in range(start, stop):
-            for head in range(heads):
-                target = np.uintp((row * heads + head) * channels)
-                k = np.uintp((row * heads + head) * levels * points)
-                origin = row // queries * keys * stride + head * channels
-                for level in range(levels):
-                    height, width = shapes[level]
-                    for _ in range(points):
-                        x = locations[k + k] * value.dtype.type(width) - value.dtype.type(0.5)
-                        y = locations[k + k + _U1] * value.dtype.type(height) - value.dtype.type(0.5)
-                        weight = weights[k]
-                        k += _U1
-                        if -1 < x < width and -1 < y < height:
-                            x0, x1, y0, y1, wx0, wx1, wy0, wy1, _, _, _, _ = _corners(
-                                x, y, height, width
-                            )
-                            wy0 *= weight
-                            wy1 *= weight
-                            i00 = np.uintp(origin + (y0 * width + x0) * stride)
-                            i01 = np.uintp(origin + (y0 * width + x1) * stride)
-                            i10 = np.uintp(origin + (y1 * width + x0) * stride)
-                            i11 = np.uintp(origin + (y1 * width + x1) * stride)
-                            for channel in range(0, channels, block):
-                                c = np.uintp(channel)
-                                _axpy(out, target + c, value, i00 + c, wy0 * wx0, block)
-                                _axpy(out, target + c, value, i01 + c, wy0 * wx1, block)
-                                _axpy(out, target + c, value, i10 + c, wy1 * wx0, block)
-                                _axpy(out, target + c, value, i11 + c, wy1 * wx1, block)
-                        elif not (np.isfinite(x) and np.isfinite(y)):
-                            for channel in range(channels):
-                                out[target + np.uintp(channel)] = np.nan
-                    origin += height * width * stride
+        half, one = value.dtype.type(0.5), value.dtype.type(1)
+        for pair in range(start * heads, stop * heads):
+            target = np.uintp(pair * channels)
+            k = np.uintp(pair * levels * points)
+            origin = pair // (heads * queries) * keys * stride + pair % heads * channels
+            for level in range(levels):
+                height, width = shapes[level]
+                for _ in range(points):
+                    x = locations[k + k] * value.dtype.type(width) - half
+                    y = locations[k + k + _U1] * value.dtype.type(height) - half
+                    weight = weights[k]
+                    k += _U1
+                    if -1 < x < width and -1 < y < height:
+                        (p00, p01, p10, p11), (left, right, top, bottom), _ = _corners(
+                            x, y, height, width, one
+                        )
+                        top *= weight
+                        bottom *= weight
+                        for channel in range(0, channels, block):
+                            o = target + np.uintp(channel)
+                            base = origin + channel
+                            i00 = np.uintp(base + p00 * stride)
+                            i01 = np.uintp(base + p01 * stride)
+                            i10 = np.uintp(base + p10 * stride)
+                            i11 = np.uintp(base + p11 * stride)
+                            _axpy(out, o, value, i00, top * left, block)
+                            _axpy(out, o, value, i01, top * right, block)
+                            _axpy(out, o, value, i10, bottom * left, block)
+                            _axpy(out, o, value, i11, bottom * right, block)
+                    elif not (abs(x) < np.inf and abs(y) < np.inf):
+                        for channel in range(channels):
+                            out[target + np.uintp(channel)] = np.nan
+                origin += height * width * stride
 
     return forward
 
 
 @cache
 def _backward_kernel(channels: int) -> Callable:
-    """Kernel over the heads ``start..stop`` of one batch item: nobody else writes to their gradients."""
+    """Kernel over the heads ``start..stop`` of one batch item: no other writes their gradients."""
     block = math.gcd(channels, 16)
 
     @_compile
-    def backward(
-        value, shapes, locations, weights, grad, grad_value, grad_locations, grad_weights,
-        sizes, item, start, stop,
-    ):  # fmt: skip
+    def backward(value, shapes, locations, weights, grad, grads, sizes, item, start, stop):
+        grad_value, grad_locations, grad_weights = grads
         keys, queries, heads, levels, points = sizes
         stride = heads * channels
-        for row in range(item * queries, (item + 1) * queries):
-            for head in range(start, stop):
-                source = np.uintp((row * heads + head) * channels)
-                k = np.uintp((row * heads + head) * levels * points)
-                origin = item * keys * stride + head * channels
-                for level in range(levels):
-                    height, width = shapes[level]
-                    fwidth, fheight = value.dtype.type(width), value.dtype.type(height)
-                    for _ in range(points):
-                        x = locations[k + k] * fwidth - value.dtype.type(0.5)
-                        y = locations[k + k + _U1] * fheight - value.dtype.type(0.5)
-                        dx = dy = dw = value.dtype.type(0)
-                        if -1 < x < width and -1 < y < height:
-                            x0, x1, y0, y1, wx0, wx1, wy0, wy1, mx0, mx1, my0, my1 = _corners(
-                                x, y, height, width
-                            )
-                            weight = weights[k]
-                            i00 = np.uintp(origin + (y0 * width + x0) * stride)
-                            i01 = np.uintp(origin + (y0 * width + x1) * stride)
-                            i10 = np.uintp(origin + (y1 * width + x0) * stride)
-                            i11 = np.uintp(origin + (y1 * width + x1) * stride)
-                            d00 = d01 = d10 = d11 = value.dtype.type(0)
-                            for channel in range(0, channels, block):
-                                c = np.uintp(channel)
-                                d00 += _dot(grad, source + c, value, i00 + c, block)
-                                d01 += _dot(grad, source + c, value, i01 + c, block)
-                                d10 += _dot(grad, source + c, value, i10 + c, block)
-                                d11 += _dot(grad, source + c, value, i11 + c, block)
-                                _axpy(grad_value, i00 + c, grad, source + c, weight * wy0 * wx0, block)
-                                _axpy(grad_value, i01 + c, grad, source + c, weight * wy0 * wx1, block)
-                                _axpy(grad_value, i10 + c, grad, source + c, weight * wy1 * wx0, block)
-                                _axpy(grad_value, i11 + c, grad, source + c, weight * wy1 * wx1, block)
-                            dw = wy0 * (wx0 * d00 + wx1 * d01) + wy1 * (wx0 * d10 + wx1 * d11)
-                            dx = wy0 * (mx1 * d01 - mx0 * d00) + wy1 * (mx1 * d11 - mx0 * d10)
-                            dy = wx0 * (my1 * d10 - my0 * d00) + wx1 * (my1 * d11 - my0 * d01)
-                            dx *= weight * fwidth
-                            dy *= weight * fheight
-                        elif not (np.isfinite(x) and np.isfinite(y)):
-                            dx = dy = dw = value.dtype.type(np.nan)
-                        grad_locations[k + k] = dx
-                        grad_locations[k + k + _U1] = dy
-                        grad_weights[k] = dw
-                        k += _U1
-                    origin += height * width * stride
+        half, one = value.dtype.type(0.5), value.dtype.type(1)
+        zero = one - one
+        group = stop - start
+        for step in range(queries * group):
+            head = start + step % group
+            pair = (item * queries + step // group) * heads + head
+            source = np.uintp(pair * channels)
+            k = np.uintp(pair * levels * points)
+            origin = item * keys * stride + head * channels
+            for level in range(levels):
+                height, width = shapes[level]
+                columns, rows = value.dtype.type(width), value.dtype.type(height)
+                for _ in range(points):
+                    x = locations[k + k] * columns - half
+                    y = locations[k + k + _U1] * rows - half
+                    dx = dy = dweight = zero
+                    if -1 < x < width and -1 < y < height:
+                        (p00, p01, p10, p11), sides, (in_l, in_r, in_t, in_b) = _corners(
+                            x, y, height, width, one
+                        )
+                        left, right, top, bottom = sides
+                        weight = weights[k]
+                        d00 = d01 = d10 = d11 = zero
+                        for channel in range(0, channels, block):
+                            g = source + np.uintp(channel)
+                            i00 = np.uintp(origin + channel + p00 * stride)
+                            i01 = np.uintp(origin + channel + p01 * stride)
+                            i10 = np.uintp(origin + channel + p10 * stride)
+                            i11 = np.uintp(origin + channel + p11 * stride)
+                            d00 += _dot(grad, g, value, i00, block)
+                            d01 += _dot(grad, g, value, i01, block)
+                            d10 += _dot(grad, g, value, i10, block)
+                            d11 += _dot(grad, g, value, i11, block)
+                            _axpy(grad_value, i00, grad, g, weight * top * left, block)
+                            _axpy(grad_value, i01, grad, g, weight * top * right, block)
+                            _axpy(grad_value, i10, grad, g, weight * bottom * left, block)
+                            _axpy(grad_value, i11, grad, g, weight * bottom * right, block)
+                        dweight = left * (top * d00 + bottom * d10)
+                        dweight += right * (top * d01 + bottom * d11)
+                        dx = top * (in_r * d01 - in_l * d00) + bottom * (in_r * d11 - in_l * d10)
+                        dy = left * (in_b * d10 - in_t * d00) + right * (in_b * d11 - in_t * d01)
+                        dx *= weight * columns
+                        dy *= weight * rows
+                    elif not (abs(x) < np.inf and abs(y) < np.inf):
+                        dx = dy = dweight = value.dtype.type(np.nan)
+                    grad_locations[k + k] = dx
+                    grad_locations[k + k + _U1] = dy
+                    grad_weights[k] = dweight
+                    k += _U1
+                origin += height * width * stride
 
     return backward
 
@@ -225,8 +239,8 @@ def _num_threads(work: int) -> int:
 def _run(kernel: Callable, arrays: tuple, tasks: list[tuple], threads: int) -> None:
     """Run ``kernel(*arrays, *task)`` for every task; the kernels release the GIL.
 
-    Plain threads for the time of the call, since numba's own pools survive neither a fork (data loader
-    workers) nor, in the default layer without TBB or OpenMP, a call from two Python threads.
+    Plain threads for the time of the call: numba's own pools end the process after a fork (OpenMP)
+    or at calls from two Python threads (its built-in layer).
     """
     if threads == 1 or len(tasks) == 1:
         for task in tasks:
@@ -239,7 +253,7 @@ def _run(kernel: Callable, arrays: tuple, tasks: list[tuple], threads: int) -> N
 def _splits(total: int, parts: int) -> list[tuple[int, int]]:
     """``0..total`` in ``parts`` nearly equal ranges."""
     bounds = [total * part // parts for part in range(parts + 1)]
-    return list(zip(bounds, bounds[1:]))
+    return list(pairwise(bounds))
 
 
 class _FusedAttention(torch.autograd.Function):
@@ -269,16 +283,13 @@ class _FusedAttention(torch.autograd.Function):
             torch.zeros_like(tensor, memory_format=torch.contiguous_format)
             for tensor in (value, locations, weights)
         ]
+        inputs = _flat(value), ctx.shapes, _flat(locations), _flat(weights), _flat(grad)
         threads = _num_threads(8 * weights.numel() * channels)
-        # batch items first, then heads: no more parts than there are threads to run them
-        groups = min(heads, -(-threads // max(batch, 1)))
+        groups = _splits(heads, min(heads, threads))
         _run(
             _backward_kernel(channels),
-            (
-                _flat(value), ctx.shapes, _flat(locations), _flat(weights), _flat(grad),
-                *map(_flat, grads), ctx.sizes,
-            ),  # fmt: skip
-            [(item, *part) for item in range(batch) for part in _splits(heads, groups)],
+            (*inputs, tuple(map(_flat, grads)), ctx.sizes),
+            [(item, *group) for item in range(batch) for group in groups],
             threads,
         )
         return grads[0], None, grads[1], grads[2]
@@ -290,14 +301,15 @@ def multi_scale_deformable_attn_numba(
     sampling_locations: Tensor,
     attention_weights: Tensor,
 ) -> Tensor:
-    """mmcv's ``multi_scale_deformable_attn_pytorch``, fused, for CPU tensors; differentiable once.
+    """mmcv's ``multi_scale_deformable_attn_pytorch``, fused, for the CPU; differentiable once.
 
-    Bilinear sampling as ``grid_sample(align_corners=False, padding_mode='zeros')``. The result is the same,
-    bit for bit, for any number of threads (``torch.get_num_threads()`` at most are used). A location that is
-    not finite makes its query's head, and the gradients of the location and its weight, NaN.
+    Bilinear sampling as ``grid_sample(align_corners=False, padding_mode='zeros')``. The result is
+    the same, bit for bit, for any number of threads (at most ``torch.get_num_threads()`` are used).
+    A location that is not finite makes its query's head NaN, and the gradients of the location and
+    of its weight.
 
     Args:
-        value: ``(B, S, heads, channels)`` float32 or float64, levels one after another, rows within.
+        value: ``(B, S, heads, channels)`` float32 or float64, levels one after another.
         value_spatial_shapes: (height, width) of each level, Python ints.
         sampling_locations: ``(B, Q, heads, levels, points, 2)``, x and y in 0..1 of the level.
         attention_weights: ``(B, Q, heads, levels, points)``.
@@ -325,15 +337,14 @@ def multi_scale_deformable_attn_numba(
     ):
         raise ValueError(
             f'value {tuple(value.shape)} and {len(value_spatial_shapes)} levels need '
-            f'sampling_locations (B, Q, heads, levels, points, 2) and attention_weights without the 2, '
-            f'got {tuple(sampling_locations.shape)} and {tuple(attention_weights.shape)}'
+            'sampling_locations (B, Q, heads, levels, points, 2) and attention_weights without the '
+            f'2, got {tuple(sampling_locations.shape)} and {tuple(attention_weights.shape)}'
         )
     # the kernels trust these numbers: a wrong one would read outside the values
-    if min(map(min, value_spatial_shapes)) < 1 or keys != sum(
-        height * width for height, width in value_spatial_shapes
-    ):
+    area = sum(height * width for height, width in value_spatial_shapes)
+    if min(map(min, value_spatial_shapes)) < 1 or area != keys:
         raise ValueError(
-            f'value_spatial_shapes {list(value_spatial_shapes)} (height, width) must be positive and '
-            f'add up to the {keys} values, not {sum(h * w for h, w in value_spatial_shapes)}'
+            f'value_spatial_shapes {list(value_spatial_shapes)} (height, width) must be positive '
+            f'and add up to the {keys} values, not {area}'
         )
     return _FusedAttention.apply(value, value_spatial_shapes, sampling_locations, attention_weights)

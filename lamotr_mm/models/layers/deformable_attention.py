@@ -1,0 +1,173 @@
+"""mmcv's multi-scale deformable attention with a fused kernel on the CPU as well."""
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from mmcv.ops import MultiScaleDeformableAttention
+from mmcv.ops.multi_scale_deform_attn import (
+    MultiScaleDeformableAttnFunction,
+    multi_scale_deformable_attn_pytorch,
+)
+from torch import Tensor
+
+
+@cache
+def _fused_cpu_op() -> Callable | None:
+    """The numba op, ``None`` (and one warning) where numba is missing or does not fit NumPy."""
+    try:
+        from .msda_numba import multi_scale_deformable_attn_numba
+    except ImportError as error:
+        warnings.warn(
+            f'numba cannot be imported ({error}): deformable attention on the CPU will be many '
+            'times slower. Remedy: pip install numba',
+            stacklevel=2,
+        )
+        return None
+    return multi_scale_deformable_attn_numba
+
+
+def _is_captured() -> bool:
+    """Whether the call is traced, compiled or exported: then only PyTorch's own ops may run."""
+    return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+
+
+class DeformableAttention(MultiScaleDeformableAttention):
+    """Deformable attention (arXiv 2010.04159, Eq. 3): mmcv's module with the same parameters.
+
+    What differs from mmcv: ``dropout`` defaults to 0 and ``batch_first`` to ``True``; no check of
+    device tensors, which would stop the host until the device is done; and on the CPU float32 and
+    float64 run in a fused numba kernel. On CUDA the op is mmcv's; bfloat16, tracing,
+    ``torch.compile`` and export use mmcv's plain PyTorch version.
+
+    Args:
+        im2col_step: most batch items that mmcv's CUDA op handles at once; any batch size fits.
+        dropout: rate of the dropout on the output, before ``identity`` is added.
+        batch_first: whether query, value and identity are ``(B, N, d)`` rather than ``(N, B, d)``.
+        others: as in mmcv (``embed_dims``, ``num_heads``, ``num_levels``, ``num_points``, ...).
+    """
+
+    def __init__(
+        self, *args, im2col_step: int = 64, dropout: float = 0.0, batch_first: bool = True, **kwargs
+    ) -> None:
+        super().__init__(
+            *args, im2col_step=im2col_step, dropout=dropout, batch_first=batch_first, **kwargs
+        )
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor | None = None,
+        value: Tensor | None = None,
+        identity: Tensor | None = None,
+        query_pos: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        reference_points: Tensor | None = None,
+        spatial_shapes: Tensor | None = None,
+        level_start_index: Tensor | None = None,
+        **kwargs,
+    ) -> Tensor:
+        """Attend from ``Q`` queries to ``S`` values; shapes for ``batch_first=True``.
+
+        Args:
+            query: ``(B, Q, d)``.
+            key: ignored, as in mmcv; other keyword arguments as well.
+            value: ``(B, S, d)``, the levels one after another; default: ``query``.
+            identity: ``(B, Q, d)``, added to the output; default: ``query``.
+            query_pos: ``(B, Q, d)``, added to the query.
+            key_padding_mask: ``(B, S)`` bool, ``True`` where a value is padding (it counts as 0).
+            reference_points: ``(B, Q, levels, 2)`` x and y, or ``(B, Q, levels, 4)`` cx, cy, w and
+                h, normalised by the padded image.
+            spatial_shapes: ``(levels, 2)`` int64 (height, width).
+            level_start_index: ``(levels,)`` int64, index of each level's first value; used on CUDA.
+
+        Returns:
+            ``(B, Q, d)``.
+
+        Raises:
+            ValueError: if ``reference_points`` has another last dimension than 2 or 4, or
+                ``spatial_shapes`` does not add up to ``S`` (checked on the CPU only).
+        """
+        value = query if value is None else value
+        identity = query if identity is None else identity
+        if query_pos is not None:
+            query = query + query_pos
+        if not self.batch_first:
+            query, value = query.transpose(0, 1), value.transpose(0, 1)
+        if spatial_shapes.device.type == 'cpu' and not _is_captured():
+            self._check_shapes(spatial_shapes, value.shape[1])
+
+        value = self.value_proj(value)
+        if key_padding_mask is not None:
+            value = value.masked_fill(key_padding_mask[..., None], 0.0)
+        value = value.unflatten(-1, (self.num_heads, -1))
+        output = self._attend(
+            value,
+            self._sampling_locations(query, reference_points, spatial_shapes),
+            self._attention_weights(query),
+            spatial_shapes,
+            level_start_index,
+        )
+        output = self.output_proj(output)
+        if not self.batch_first:
+            output = output.transpose(0, 1)
+        return self.dropout(output) + identity
+
+    def _check_shapes(self, spatial_shapes: Tensor, num_value: int) -> None:
+        shapes = spatial_shapes.tolist()
+        if len(shapes) != self.num_levels or sum(h * w for h, w in shapes) != num_value:
+            raise ValueError(
+                f'spatial_shapes {shapes} (height, width) must be {self.num_levels} levels '
+                f'(num_levels) with {num_value} positions in all, as many as there are values'
+            )
+
+    def _attention_weights(self, query: Tensor) -> Tensor:
+        """``(B, Q, heads, levels, points)``, summing to 1 over levels and points."""
+        weights = self.attention_weights(query).unflatten(-1, (self.num_heads, -1)).softmax(-1)
+        return weights.unflatten(-1, (self.num_levels, self.num_points))
+
+    def _sampling_locations(
+        self, query: Tensor, reference_points: Tensor, spatial_shapes: Tensor
+    ) -> Tensor:
+        """``(B, Q, heads, levels, points, 2)`` x and y in 0..1 of each level.
+
+        Offsets are in pixels of the level, or in 1 / (2 * points) of the reference box's size.
+        """
+        offsets = self.sampling_offsets(query).unflatten(
+            -1, (self.num_heads, self.num_levels, self.num_points, 2)
+        )
+        reference_points = reference_points[:, :, None, :, None]
+        if reference_points.shape[-1] == 2:
+            return reference_points + offsets / spatial_shapes.flip(-1)[:, None]
+        if reference_points.shape[-1] == 4:
+            scale = reference_points[..., 2:] * (0.5 / self.num_points)
+            return reference_points[..., :2] + offsets * scale
+        raise ValueError(
+            f'the last dimension of reference_points is {reference_points.shape[-1]}, it must be 2 '
+            '(x, y) or 4 (cx, cy, w, h)'
+        )
+
+    def _attend(
+        self,
+        value: Tensor,
+        locations: Tensor,
+        weights: Tensor,
+        spatial_shapes: Tensor,
+        level_start_index: Tensor,
+    ) -> Tensor:
+        """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
+        captured, empty = _is_captured(), weights.numel() == 0
+        if value.is_cuda and value.dtype != torch.bfloat16 and not captured and not empty:
+            batch = len(value)
+            # the op wants the batch in equal steps
+            step = next(n for n in range(min(self.im2col_step, batch), 0, -1) if batch % n == 0)
+            return MultiScaleDeformableAttnFunction.apply(
+                value, spatial_shapes, level_start_index, locations, weights, step
+            )
+        shapes = spatial_shapes.tolist()
+        one_dtype = value.dtype == locations.dtype == weights.dtype
+        fusable = value.device.type == 'cpu' and value.dtype in (torch.float32, torch.float64)
+        if fusable and one_dtype and not captured and (fused := _fused_cpu_op()):
+            return fused(value, shapes, locations, weights)
+        return multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)

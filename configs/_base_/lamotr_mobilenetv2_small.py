@@ -1,4 +1,4 @@
-"""A small LA-MOTR that trains on a CPU: MobileNetV2, d = 128, 3 levels, 3 encoder and 3 decoder layers, L = 2."""
+"""A small LA-MOTR that trains on a CPU: MobileNetV2, d = 128, 3 levels, 2 encoder and 3 decoder layers, L = 2."""
 
 _base_ = './lamotr_r50.py'
 
@@ -19,10 +19,10 @@ model = dict(
         num_levels=num_levels,
         positional_encoding=dict(num_feats=embed_dims // 2),
         encoder=dict(
-            num_layers=3,
+            num_layers=2,
             layer_cfg=dict(
                 self_attn_cfg=dict(embed_dims=embed_dims, num_levels=num_levels),
-                ffn_cfg=dict(embed_dims=embed_dims, feedforward_channels=512),
+                ffn_cfg=dict(embed_dims=embed_dims, feedforward_channels=256),
             ),
         ),
     ),

@@ -59,6 +59,8 @@ class LAMOTR(BaseMOTModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
+        if tracklet_slots < 1:
+            raise ValueError(f'tracklet_slots={tracklet_slots} must be at least 1')
         self.backbone = MMDET_MODELS.build(backbone)
         self.neck = MMDET_MODELS.build(neck)
         self.encoder = FeatureEncoder(**encoder)

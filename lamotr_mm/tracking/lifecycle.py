@@ -130,6 +130,8 @@ class Lifecycle:
     def _assign(self, association: np.ndarray, objects: np.ndarray, live: np.ndarray) -> np.ndarray:
         """One-to-one (object, slot) pairs with the largest sum of ``S``, above the gate."""
         scores = association[np.ix_(objects, live)]
+        # before the assignment: two pairs below the gate must not outbid one above it
+        scores = np.where(scores >= self.gate, scores, 0)
         rows, columns = linear_sum_assignment(scores, maximize=True)
         passed = scores[rows, columns] >= self.gate
         return np.stack([objects[rows[passed]], live[columns[passed]]], 1)

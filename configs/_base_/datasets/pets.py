@@ -6,10 +6,10 @@ data_root = 'data/pets09_s2l1/'
 clip_len = 3
 max_interval = 5  # at 7 fps people move far
 
-# short sides of 320-448 px
+# short sides of 288-384 px: a CPU's share
 multi_scale = dict(
     type='RandomChoiceResize',
-    scales=[(short, 640) for short in range(320, 449, 32)],
+    scales=[(short, 640) for short in range(288, 385, 32)],
     keep_ratio=True,
 )
 meta_keys = ('video_name', 'mot_frame_id')
@@ -55,13 +55,13 @@ test_pipeline = [
         type='TransformBroadcaster',
         transforms=[
             dict(type='lamotr_mm.LoadFrame'),
-            dict(type='Resize', scale=(640, 384), keep_ratio=True),
+            dict(type='Resize', scale=(640, 352), keep_ratio=True),
             dict(type='LoadTrackAnnotations'),
         ],
     ),
     dict(type='PackTrackInputs', meta_keys=meta_keys),
 ]
 
-train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -23,7 +23,7 @@ class FiniteLossHook(Hook):
         broken = [
             name
             for name, value in (outputs or {}).items()
-            if 'loss' in name and not math.isfinite(float(value))
+            if 'loss' in name and not math.isfinite(value.item())
         ]
         if broken:
             raise FloatingPointError(

@@ -139,14 +139,16 @@ class DeformableAttention(MultiScaleDeformableAttention):
         )
         reference_points = reference_points[:, :, None, :, None]
         if reference_points.shape[-1] == 2:
-            return reference_points + offsets / spatial_shapes.flip(-1)[:, None]
-        if reference_points.shape[-1] == 4:
+            # the reciprocal of the few sizes first: dividing all offsets costs ten times as much
+            scale = spatial_shapes.flip(-1)[:, None].to(offsets.dtype).reciprocal()
+        elif reference_points.shape[-1] == 4:
             scale = reference_points[..., 2:] * (0.5 / self.num_points)
-            return reference_points[..., :2] + offsets * scale
-        raise ValueError(
-            f'the last dimension of reference_points is {reference_points.shape[-1]}, it must be 2 '
-            '(x, y) or 4 (cx, cy, w, h)'
-        )
+        else:
+            raise ValueError(
+                f'the last dimension of reference_points is {reference_points.shape[-1]}, it must '
+                'be 2 (x, y) or 4 (cx, cy, w, h)'
+            )
+        return reference_points[..., :2] + offsets * scale
 
     def _attend(
         self,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..apis.files import replace_on_success
+
 FRAME, ID, FLAG, CLASS = 0, 1, 6, 7
 BOX = slice(2, 6)
 # px: results are scored as they are written, so that a result file gives the very same numbers
@@ -92,7 +94,6 @@ def write_results(
         ValueError: An id is negative.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for sequence, rows in tracks.items():
         first_id = rows[:, ID].min(initial=1)
         if first_id < 0:
@@ -104,9 +105,5 @@ def write_results(
             + f',{row[FLAG]:.6f},{row[CLASS] if with_class else -1:.0f},-1,-1\n'
             for row in rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
         ]
-        part = folder / f'.{sequence}.part'
-        try:
+        with replace_on_success(folder / f'{sequence}.txt') as part:
             part.write_text(''.join(lines))
-            os.replace(part, folder / f'{sequence}.txt')
-        finally:
-            part.unlink(missing_ok=True)

@@ -146,7 +146,7 @@ class TrackingMetric(BaseMetric):
             ValueError: On every rank, if rank 0 cannot compute the scores.
         """
         gathered = all_gather_object(self.results)
-        self.results.clear()
+        self.results = []
         outcome = [None]
         if is_main_process():
             try:

@@ -94,7 +94,9 @@ def tud_samples(tud, dtype=torch.float64):
 
 def test_tud_from_data_samples_equals_the_rows_and_the_written_files(tud, tmp_path):
     metric = METRICS.build(
-        dict(type='TrackingMetric', benchmark='MOT15', outfile_prefix=str(tmp_path / 'out'))
+        dict(
+            type='lamotr_mm.TrackingMetric', benchmark='MOT15', outfile_prefix=str(tmp_path / 'out')
+        )
     )
     found = run(metric, tud_samples(tud))
     truth = {name: pair[0] for name, pair in tud.items()}

@@ -1,0 +1,372 @@
+"""The decoupled loss against a NumPy float64 transcription with SciPy's assignment."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from lamotr_mm.models import DecoupledTrackingLoss
+from lamotr_mm.models.structures import Detections, FrameOutput
+from lamotr_mm.models.targets import FrameTargets
+
+OBJECTS, SLOTS, CLASSES, DECODER, SGLA = 6, 4, 2, 3, 2
+ALPHA, GAMMA = 0.25, 2
+PARTS = ('cls', 'reg', 'box')
+
+# ---------------------------------------------------------------- Sec. 3.3 and DETR's costs, in NumPy
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def corners(boxes):
+    return np.concatenate(
+        [boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], -1
+    )
+
+
+def giou(a, b):
+    """Of two boxes cxcywh ``(4,)``."""
+    a, b = corners(a), corners(b)
+    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
+    hull = (np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])).prod()
+    return inner / union - (hull - union) / hull
+
+
+def focal(logit, positive):
+    p = sigmoid(logit)
+    if positive:
+        return -ALPHA * (1 - p) ** GAMMA * np.log(p)
+    return -(1 - ALPHA) * p**GAMMA * np.log(1 - p)
+
+
+def match(logits, boxes, labels, targets):
+    """object -> target by costs 2 focal + 5 L1 + 2 GIoU; ``{}`` without targets."""
+    cost = np.zeros((len(logits), len(targets)))
+    for i in range(len(logits)):
+        for k in range(len(targets)):
+            score = logits[i, labels[k]]
+            cost[i, k] = (
+                2 * (focal(score, True) - focal(score, False))
+                + 5 * np.abs(boxes[i] - targets[k]).sum()
+                - 2 * giou(boxes[i], targets[k])
+            )
+    return dict(zip(*map(np.ndarray.tolist, linear_sum_assignment(cost))))
+
+
+def query_losses(logits, boxes, assigned, labels, targets):
+    """Sums of focal (x 2), L1 (x 5) and GIoU (x 2) of the queries of one clip; ``assigned``: query -> target."""
+    cls = sum(
+        focal(logits[i, c], i in assigned and labels[assigned[i]] == c)
+        for i in range(len(logits))
+        for c in range(CLASSES)
+    )
+    reg = sum(np.abs(boxes[i] - targets[k]).sum() for i, k in assigned.items())
+    box = sum(1 - giou(boxes[i], targets[k]) for i, k in assigned.items())
+    return dict(cls=2 * cls, reg=5 * reg, box=2 * box)
+
+
+def frame_sums(output, valid, targets):
+    """Loss name -> sum over the batch, and the number of valid pairs, of one frame."""
+    sums, pairs = {}, 0
+    heads = [
+        (f'd{i}.', output.detections.logits[i], output.detections.boxes_cxcywh[i])
+        for i in range(DECODER)
+    ]
+    heads += [('s0.', output.logits[0], output.boxes_cxcywh[0])]
+    heads += [('', output.logits[1], output.boxes_cxcywh[1])]
+    for clip in range(len(valid)):
+        present = targets.present[clip].numpy()
+        slots = np.flatnonzero(present)
+        labels = targets.labels[clip].numpy()
+        truth = targets.boxes_cxcywh[clip].double().numpy()
+
+        def matched(logits, boxes, slots=slots, labels=labels, truth=truth):
+            found = match(logits[:OBJECTS], boxes[:OBJECTS], labels[slots], truth[slots])
+            return {i: int(slots[k]) for i, k in found.items()}
+
+        logits, boxes = (tensor[clip].double().numpy() for tensor in heads[-1][1:])
+        final = matched(logits, boxes)
+        active = np.flatnonzero(valid[clip].numpy())
+        # by identity: the tracklet in slot k is matched with the target in slot k, if it is there
+        identity = {n: int(k) for n, k in enumerate(active) if present[k]}
+        for name, *tensors in heads:
+            logits, boxes = (tensor[clip].double().numpy() for tensor in tensors)
+            assigned = matched(logits, boxes) if name.startswith('d') else final
+            groups = dict(
+                det=query_losses(logits[:OBJECTS], boxes[:OBJECTS], assigned, labels, truth),
+                tck=query_losses(
+                    logits[OBJECTS + active], boxes[OBJECTS + active], identity, labels, truth
+                ),
+            )
+            for group, values in groups.items():
+                for part, value in values.items():
+                    key = f'{name}loss_{group}_{part}'
+                    sums[key] = sums.get(key, 0) + value
+        scores = sigmoid(output.asso_logits[clip].double().numpy())
+        entropy = 0
+        for i in range(OBJECTS):
+            for k in active:
+                same = final.get(i) == k and present[k]
+                entropy -= np.log(scores[i, k] if same else 1 - scores[i, k])
+        sums['loss_asso'] = sums.get('loss_asso', 0) + 10 * entropy
+        pairs += OBJECTS * len(active)
+    return sums, pairs
+
+
+def reference_loss(frames):
+    results = [frame_sums(*frame) for frame in frames]
+    count = max(1, sum(int(targets.present.sum()) for _, _, targets in frames))
+    losses = {
+        name: sum(sums[name] for sums, _ in results) / count
+        for name in results[0][0]
+        if name != 'loss_asso'
+    }
+    losses['loss_asso'] = sum(sums['loss_asso'] / max(1, pairs) for sums, pairs in results)
+    return losses
+
+
+# ---------------------------------------------------------------- random frames
+
+
+def random_output(clips, seed, grad=False):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    queries = OBJECTS + SLOTS
+    tensors = [
+        draw(DECODER, clips, queries, CLASSES),
+        draw(DECODER, clips, queries, 4).sigmoid() * 0.8 + 0.1,
+        draw(SGLA, clips, queries, CLASSES),
+        draw(SGLA, clips, queries, 4).sigmoid() * 0.8 + 0.1,
+        draw(clips, OBJECTS, SLOTS),
+    ]
+    for tensor in tensors:
+        tensor.requires_grad_(grad)
+    embeds, anchors = draw(clips, queries, 8), draw(clips, queries, 4).sigmoid()
+    detections = Detections(embeds, anchors, tensors[0], tensors[1])
+    return FrameOutput(detections, embeds, *tensors[2:])
+
+
+def random_targets(present, seed):
+    generator = torch.Generator().manual_seed(seed)
+    present = torch.tensor(present, dtype=torch.bool)
+    boxes = torch.rand(*present.shape, 4, generator=generator) * 0.6 + 0.2
+    labels = torch.randint(CLASSES, present.shape, generator=generator)
+    shapes = [(48, 64), (200, 100)][: len(present)]
+    return FrameTargets(boxes * present[..., None], labels * present, present, shapes)
+
+
+def random_clip():
+    """Three frames of two clips with 4 and 2 identities; some are absent, some tracklets are not carried on."""
+    present = [
+        [[1, 1, 0, 0], [1, 0, 0, 0]],
+        [[1, 0, 1, 1], [0, 0, 0, 0]],
+        [[1, 1, 1, 1], [1, 1, 0, 0]],
+    ]
+    valid = [
+        [[0, 0, 0, 0], [0, 0, 0, 0]],
+        [[1, 1, 0, 0], [1, 0, 0, 0]],
+        [[1, 1, 0, 1], [1, 0, 0, 0]],
+    ]
+    return [
+        (
+            random_output(2, t),
+            torch.tensor(valid[t], dtype=torch.bool),
+            random_targets(present[t], t),
+        )
+        for t in range(3)
+    ]
+
+
+def one_clip(frame, clip):
+    """The same frame of one clip of the batch."""
+    output, valid, targets = frame
+    one = slice(clip, clip + 1)
+    detections = output.detections
+    return (
+        FrameOutput(
+            Detections(
+                detections.embeds[one],
+                detections.anchors_cxcywh[one],
+                detections.logits[:, one],
+                detections.boxes_cxcywh[:, one],
+            ),
+            output.embeds[one],
+            output.logits[:, one],
+            output.boxes_cxcywh[:, one],
+            output.asso_logits[one],
+        ),
+        valid[one],
+        FrameTargets(
+            targets.boxes_cxcywh[one],
+            targets.labels[one],
+            targets.present[one],
+            targets.img_shapes[one],
+        ),
+    )
+
+
+@pytest.fixture
+def criterion():
+    return DecoupledTrackingLoss()
+
+
+def clip_losses(criterion, frames):
+    losses = criterion.clip([criterion.frame(*frame) for frame in frames])
+    return {name: float(value) for name, value in losses.items()}
+
+
+# ---------------------------------------------------------------- tests
+
+
+def test_equals_the_transcription(criterion):
+    frames = random_clip()
+    ours, reference = clip_losses(criterion, frames), reference_loss(frames)
+    losses = {name for name in ours if 'loss' in name}
+    assert losses == set(reference)
+    assert len(losses) == (DECODER + SGLA) * 2 * len(PARTS) + 1
+    for name in losses:
+        assert ours[name] == pytest.approx(reference[name], rel=2e-5, abs=1e-6), name
+
+
+def test_weights_of_equation_1(criterion):
+    weighted = DecoupledTrackingLoss(det_weight=3.0, tck_weight=0.5, asso_weight=4.0)
+    frames = random_clip()
+    before, after = clip_losses(criterion, frames), clip_losses(weighted, frames)
+    factors = dict(det=3.0, tck=0.5, asso=0.4)
+    for name in before:
+        if 'loss' in name:
+            group = name.split('loss_')[1].split('_')[0]
+            assert after[name] == pytest.approx(before[name] * factors[group], rel=1e-5), name
+
+
+def test_two_clips_add_up(criterion):
+    """A batch of clips with different numbers of tracklets = the sums of its clips over common counts."""
+    for frame in random_clip():
+        batch = criterion.frame(*frame)
+        clips = [criterion.frame(*one_clip(frame, clip)) for clip in range(2)]
+        for name, value in batch.sums.items():
+            expected = sum(float(clip.sums[name]) for clip in clips)
+            assert float(value) == pytest.approx(expected, rel=1e-5, abs=1e-6), name
+        assert batch.num_targets == sum(clip.num_targets for clip in clips)
+        assert batch.num_pairs == sum(clip.num_pairs for clip in clips)
+        assert torch.equal(batch.matched_object, torch.cat([c.matched_object for c in clips]))
+        for name, value in batch.counts.items():
+            assert value == sum(clip.counts[name] for clip in clips)
+
+
+def test_padded_slots_contribute_nothing(criterion):
+    """Neither to a value nor to a gradient, whatever they predict."""
+    output = random_output(2, 0, grad=True)
+    valid = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 1]], dtype=torch.bool)
+    targets = random_targets([[1, 1, 0, 1], [1, 1, 1, 1]], 0)
+    losses = criterion.frame(output, valid, targets)
+    sum(losses.sums.values()).backward()
+    for tensor in (output.detections.logits, output.detections.boxes_cxcywh):
+        gradient = tensor.grad[:, :, OBJECTS:].abs().sum((0, 3))
+        assert torch.equal(gradient > 0, valid & (targets.present | (tensor.shape[-1] == CLASSES)))
+    assert torch.equal(output.asso_logits.grad.abs().sum(1) > 0, valid)
+    assert int(losses.num_pairs) == OBJECTS * 3
+
+
+def test_an_absent_tracklet_is_background(criterion):
+    """Hand-worked: one object, one tracklet whose target is gone, all logits 0, so all scores 0.5."""
+    logits, boxes = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 4), 0.5)
+    embeds = torch.zeros(1, 2, 8)
+    output = FrameOutput(
+        Detections(embeds, boxes[0], logits, boxes), embeds, logits, boxes, torch.zeros(1, 1, 1)
+    )
+    targets = random_targets([[0]], 0)
+    losses = clip_losses(criterion, [(output, torch.tensor([[True]]), targets)])
+    background = 2 * 0.75 * 0.25 * np.log(2)
+    assert losses['loss_det_cls'] == pytest.approx(background)  # at least one target
+    assert losses['loss_tck_cls'] == pytest.approx(background)
+    assert losses['loss_tck_reg'] == losses['loss_tck_box'] == losses['loss_det_reg'] == 0
+    assert losses['loss_asso'] == pytest.approx(10 * np.log(2))  # the pair is no pair
+
+
+def test_matched_object_and_counts(criterion):
+    """Targets 0 and 2 are objects 4 and 1; tracklets 0, 1 are valid, 1 is absent; hand-set scores."""
+    output = random_output(1, 0)
+    targets = random_targets([[1, 0, 1, 0]], 0)
+    output.boxes_cxcywh[-1, 0, [4, 1]] = targets.boxes_cxcywh[0, [0, 2]]
+    output.logits[-1, 0, :OBJECTS] = -4
+    for found, slot in ((4, 0), (1, 2)):
+        output.logits[-1, 0, found, targets.labels[0, slot]] = 4
+    asso = torch.full((1, OBJECTS, SLOTS), -3.0)
+    asso[0, 4, 0] = 3  # right
+    asso[0, 2, 0] = asso[0, 0, 1] = 3  # wrong: another object; the target is absent
+    asso[0, 1, 2] = asso[0, 5, 3] = 3  # padded: nobody counts them
+    valid = torch.tensor([[True, True, False, False]])
+    losses = criterion.frame(output._replace(asso_logits=asso), valid, targets)
+    assert losses.matched_object.tolist() == [[4, -1, 1, -1]]
+    counts = {name: int(value) for name, value in losses.counts.items()}
+    assert counts == dict(asso_tp=1, asso_fp=2, asso_fn=0)
+    low = DecoupledTrackingLoss(gate=0.99).frame(output._replace(asso_logits=asso), valid, targets)
+    assert {n: int(v) for n, v in low.counts.items()} == dict(asso_tp=0, asso_fp=0, asso_fn=1)
+
+
+def test_decoder_layers_are_matched_anew_and_sgla_layers_by_the_final_output(criterion):
+    """Moving the boxes of one head changes the regression targets of that head alone, or of all SGLA layers."""
+    frame = random_clip()[2]
+    before = criterion.frame(*frame).sums
+
+    def changed(move):
+        output, valid, targets = frame
+        decoder, final = output.detections.boxes_cxcywh.clone(), output.boxes_cxcywh.clone()
+        move(decoder, final)
+        detections = output.detections._replace(boxes_cxcywh=decoder)
+        other = output._replace(detections=detections, boxes_cxcywh=final)
+        after = criterion.frame(other, valid, targets).sums
+        return {n.split('loss')[0] for n in before if 'det_cls' in n and before[n] != after[n]}
+
+    def swap(boxes):
+        boxes[:, :OBJECTS] = boxes[:, :OBJECTS].flip(1)
+
+    assert changed(lambda decoder, final: swap(decoder[1])) == {'d1.'}
+    assert changed(lambda decoder, final: swap(final[0])) == set()
+    assert changed(lambda decoder, final: swap(final[-1])) == {'s0.', ''}
+
+
+def test_more_targets_than_objects(criterion):
+    output = random_output(1, 0)
+    few = FrameOutput(
+        Detections(*(t[..., OBJECTS - 2 :, :] for t in output.detections)),
+        *(t[..., OBJECTS - 2 :, :] for t in (output.embeds, output.logits, output.boxes_cxcywh)),
+        output.asso_logits[:, :2],
+    )
+    losses = criterion.frame(
+        few, torch.zeros(1, SLOTS, dtype=torch.bool), random_targets([[1] * 4], 0)
+    )
+    assert sorted(losses.matched_object[0].tolist())[:2] == [-1, -1]
+    assert sorted(losses.matched_object[0].tolist())[2:] == [0, 1]
+
+
+@pytest.mark.parametrize('name', ['boxes_cxcywh', 'logits'])
+def test_predictions_that_are_not_finite_are_named(criterion, name):
+    output, valid, targets = random_clip()[2]
+    broken = getattr(output, name).clone()
+    broken[-1, 0, 0, 0] = float('nan')
+    with pytest.raises(FloatingPointError, match='not finite'):
+        criterion.frame(output._replace(**{name: broken}), valid, targets)
+
+
+def test_half_precision_is_lifted_to_single(criterion):
+    """AMP hands over half-precision outputs; costs and losses are computed in single precision."""
+    output, valid, targets = random_clip()[2]
+
+    def cast(value, dtype):
+        if isinstance(value, tuple):
+            return type(value)(*(cast(item, dtype) for item in value))
+        return value.to(dtype)
+
+    half = cast(output, torch.float16)
+    ours, expected = (criterion.frame(o, valid, targets) for o in (half, cast(half, torch.float32)))
+    for name, value in ours.sums.items():
+        assert value.dtype == torch.float32
+        assert value == expected.sums[name]

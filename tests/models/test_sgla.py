@@ -1,0 +1,220 @@
+"""SGLA against a plain-loop NumPy float64 transcription of Sec. 3.2 and the block of the Edge-Augmented Graph Transformer."""
+
+import numpy as np
+import pytest
+import torch
+
+from lamotr_mm.models import SGLA
+from lamotr_mm.models.structures import Detections
+
+WIDTH, HEADS, LAYERS, OBJECTS = 12, 3, 3, 4
+
+
+# ---------------------------------------------------------------- the paper, in loops
+
+
+def linear(weights, name, x):
+    return x @ weights[f'{name}.weight'].T + weights[f'{name}.bias']
+
+
+def layer_norm(weights, name, x):
+    x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return x * weights[f'{name}.weight'] + weights[f'{name}.bias']
+
+
+def softmax(x):
+    x = np.exp(x - x.max(-1, keepdims=True))
+    return x / x.sum(-1, keepdims=True)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def reference_layer(weights, prefix, embeds, asso, num_objects):
+    """``O(l)``, ``M(l) + E_diff(l)`` of one frame without padding -> ``O(l+1)``, ``M(l+1)``."""
+    count, tracklets = len(embeds), len(embeds) - num_objects
+    size = WIDTH // HEADS
+    q, k, v = (linear(weights, f'{prefix}.{name}_proj', embeds) for name in 'qkv')
+    attention = np.zeros((HEADS, count, count))
+    for head in range(HEADS):
+        part = slice(head * size, (head + 1) * size)
+        logits = q[:, part] @ k[:, part].T / np.sqrt(size)
+        for i in range(num_objects):
+            for j in range(tracklets):
+                bias = linear(weights, f'{prefix}.w_asso', asso[i, j])[head]
+                logits[i, num_objects + j] += bias
+                logits[num_objects + j, i] += bias
+        attention[head] = softmax(logits)
+    heads = [attention[h] @ v[:, h * size : (h + 1) * size] for h in range(HEADS)]
+    embeds = embeds + linear(weights, f'{prefix}.out_proj', np.concatenate(heads, -1))
+    embeds = layer_norm(weights, f'{prefix}.attn_norm', embeds)
+    hidden = np.maximum(linear(weights, f'{prefix}.ffn.layers.0.0', embeds), 0)
+    embeds = embeds + linear(weights, f'{prefix}.ffn.layers.1', hidden)
+    embeds = layer_norm(weights, f'{prefix}.ffn_norm', embeds)
+
+    asso = asso.copy()
+    for i in range(num_objects):
+        for j in range(tracklets):
+            pair = (attention[:, i, num_objects + j] + attention[:, num_objects + j, i]) / 2
+            asso[i, j] += linear(weights, f'{prefix}.w_upd', pair)
+    return embeds, asso
+
+
+def reference_sgla(weights, embeds, anchors, num_objects, head):
+    """One frame without padding: ``O``, ``M``, boxes and logits of each layer, and ``S``."""
+    asso = np.zeros((num_objects, len(embeds) - num_objects, WIDTH))  # M(0)
+    layers = []
+    for layer in range(LAYERS):
+        _, boxes = head(embeds, anchors)
+        asso = asso.copy()
+        for i in range(asso.shape[0]):
+            for j in range(asso.shape[1]):
+                difference = boxes[i] - boxes[num_objects + j]
+                hidden = np.maximum(linear(weights, 'deviation_mlp.layers.0', difference), 0)
+                asso[i, j] += linear(weights, 'deviation_mlp.layers.1', hidden)
+        embeds, asso = reference_layer(weights, f'layers.{layer}', embeds, asso, num_objects)
+        layers.append((embeds, asso, *head(embeds, anchors)))
+    return layers, sigmoid(linear(weights, 'score', asso)[..., 0])
+
+
+# ---------------------------------------------------------------- ours
+
+
+class SharedHead:
+    """Classification and box branch; boxes are offsets from the anchors in logit space."""
+
+    def __init__(self, seed=0):
+        random = np.random.default_rng(seed)
+        self.classify, self.move = random.normal(size=(WIDTH, 2)), random.normal(size=(WIDTH, 4))
+
+    def numpy(self, embeds, anchors):
+        return embeds @ self.classify, sigmoid(embeds @ self.move + np.log(anchors / (1 - anchors)))
+
+    def torch(self, embeds, anchors):
+        classify, move = torch.from_numpy(self.classify), torch.from_numpy(self.move)
+        return embeds @ classify, (embeds @ move + anchors.logit()).sigmoid()
+
+
+@pytest.fixture
+def sgla(spread_parameters):
+    torch.manual_seed(0)
+    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20)
+    module.init_weights()
+    return spread_parameters(module, std=0.3).double()
+
+
+def detections(batch, tracklets, head, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch, OBJECTS + tracklets)
+    embeds = torch.randn(*shape, WIDTH, generator=generator, dtype=torch.double)
+    anchors = torch.rand(*shape, 4, generator=generator, dtype=torch.double) * 0.8 + 0.1
+    logits, boxes = head.torch(embeds, anchors)
+    return Detections(embeds, anchors, logits[None], boxes[None])
+
+
+def record_layers(module):
+    """Lists that fill with the inputs and outputs (embeds, asso) of each layer."""
+    inputs, outputs = [], []
+    for layer in module.layers:
+        layer.register_forward_hook(
+            lambda _, args, result: (inputs.append(args[:2]), outputs.append(result))[0]
+        )
+    return inputs, outputs
+
+
+@pytest.mark.parametrize(
+    'valid', [[[1, 1, 1]], [[1, 0, 1, 1, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1]]]
+)
+def test_every_layer_equals_the_paper(sgla, valid):
+    head = SharedHead()
+    valid = torch.tensor(valid, dtype=torch.bool)
+    frame = detections(*valid.shape, head)
+    weights = {name: value.numpy() for name, value in sgla.state_dict().items()}
+    _, outputs = record_layers(sgla)
+    result = sgla(frame, valid, head.torch)
+
+    for clip, mask in enumerate(valid):
+        used = torch.cat([torch.ones(OBJECTS, dtype=torch.bool), mask])
+        layers, scores = reference_sgla(
+            weights,
+            frame.embeds[clip, used].numpy(),
+            frame.anchors_cxcywh[clip, used].numpy(),
+            OBJECTS,
+            head.numpy,
+        )
+        for index, (embeds, asso, logits, boxes) in enumerate(layers):
+            ours_embeds, ours_asso = outputs[index]
+            for ours, reference in [
+                (ours_embeds[clip, used], embeds),
+                (ours_asso[clip, :, mask], asso),
+                (result.logits[index, clip, used], logits),
+                (result.boxes_cxcywh[index, clip, used], boxes),
+            ]:
+                np.testing.assert_allclose(ours.detach().numpy(), reference, atol=1e-10)
+        np.testing.assert_allclose(
+            result.asso_logits[clip, :, mask].sigmoid().detach().numpy(), scores, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            result.embeds[clip, used].detach().numpy(), layers[-1][0], atol=1e-10
+        )
+
+
+def test_association_starts_from_zero(sgla):
+    """M(0) = 0: what enters the first layer is the relative deviation encoding alone."""
+    head = SharedHead()
+    frame = detections(1, 2, head)
+    inputs, _ = record_layers(sgla)
+    sgla(frame, torch.ones(1, 2, dtype=torch.bool), head.torch)
+    boxes = frame.boxes_cxcywh[-1]
+    difference = boxes[:, :OBJECTS, None] - boxes[:, None, OBJECTS:]
+    torch.testing.assert_close(inputs[0][1], sgla.deviation_mlp(difference), rtol=0, atol=0)
+
+
+def test_without_valid_tracklets_everything_is_finite(sgla):
+    head = SharedHead()
+    frame = detections(2, 3, head)
+    frame.embeds.requires_grad_()
+    result = sgla(frame, torch.zeros(2, 3, dtype=torch.bool), head.torch)
+    assert result.num_objects == OBJECTS
+    (result.embeds.sum() + result.asso_logits.sum()).backward()
+    assert all(torch.isfinite(tensor).all() for tensor in (result.embeds, result.asso_logits))
+    assert torch.isfinite(frame.embeds.grad).all()
+    assert all(parameter.grad is not None for parameter in sgla.parameters())
+
+
+def test_padded_slots_change_nothing_and_get_no_gradient(sgla):
+    head = SharedHead()
+    frame = detections(1, 3, head)
+    frame.embeds.requires_grad_()
+    valid = torch.tensor([[True, False, True]])
+    result = sgla(frame, valid, head.torch)
+    kept = result.embeds[:, [*range(OBJECTS), OBJECTS, OBJECTS + 2]]
+    (kept.sum() + result.asso_logits[:, :, [0, 2]].sum()).backward()
+    gradient = frame.embeds.grad[0].abs().sum(-1)
+    assert gradient[OBJECTS + 1] == 0
+    assert (gradient.take(torch.tensor([0, OBJECTS, OBJECTS + 2])) > 0).all()
+
+
+def test_parameter_count_of_the_paper():
+    """Table 7: what SGLA adds to DAB-Deformable-DETR, counted by hand from Sec. 3.2."""
+    projections = 4 * (256 * 256 + 256)
+    edges = (256 * 8 + 8) + (8 * 256 + 256)
+    feed_forward = (256 * 1024 + 1024) + (1024 * 256 + 256)
+    layer = projections + edges + feed_forward + 2 * 2 * 256
+    deviation, score = (4 * 256 + 256) + (256 * 256 + 256), 256 + 1
+    count = sum(parameter.numel() for parameter in SGLA().parameters())
+    assert count == 4 * layer + deviation + score == 3_243_809
+
+
+def test_scores_start_low():
+    """Most pairs are no pair: the prior of S is 0.01."""
+    torch.manual_seed(0)
+    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20)
+    module.init_weights()
+    torch.testing.assert_close(module.score.bias.sigmoid(), torch.tensor([0.01]))
+
+
+def test_width_must_fit_the_heads():
+    with pytest.raises(ValueError, match='embed_dims=10 is no multiple of num_heads=4'):
+        SGLA(10, 4, 1, 16)

@@ -8,10 +8,10 @@ from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
     LAUNCHERS,
-    existing_file,
     load_config,
     parse_args,
     prepare_launch,
+    set_checkpoint,
     set_work_dir,
 )
 
@@ -76,8 +76,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.local_rank is not None:
             os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         cfg = load_config(args.config, args.cfg_options)
-        cfg.load_from = existing_file(args.checkpoint, 'checkpoint')
-        cfg.resume = False
+        set_checkpoint(cfg, args.checkpoint, resume=False)
         set_work_dir(cfg, args.config, args.work_dir)
         if args.show or args.show_dir:
             set_drawing(cfg, args.show, args.show_dir)

@@ -10,10 +10,10 @@ from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
     LAUNCHERS,
-    existing_file,
     load_config,
     parse_args,
     prepare_launch,
+    set_checkpoint,
     set_work_dir,
 )
 
@@ -69,7 +69,7 @@ def set_resume(cfg: Config, resume: str) -> None:
     A first start with 'auto' keeps the config's `load_from` (pre-trained weights).
 
     Raises:
-        ValueError: when the checkpoint is missing.
+        ValueError: when the checkpoint is missing, cut off or no checkpoint.
     """
     if resume == 'auto':
         pointer = Path(cfg.work_dir) / 'last_checkpoint'
@@ -77,8 +77,12 @@ def set_resume(cfg: Config, resume: str) -> None:
             print(f'--resume auto: no checkpoint in {cfg.work_dir} yet, training from the start')
             return
         resume = pointer.read_text().strip()
-    cfg.resume = True
-    cfg.load_from = existing_file(resume, 'checkpoint')
+        if not resume:
+            raise ValueError(
+                f'{pointer} is empty, its writing was interrupted: name the checkpoint, as in '
+                f'--resume {pointer.with_name("epoch_1.pth")}'
+            )
+    set_checkpoint(cfg, resume, resume=True)
 
 
 def set_auto_scale_lr(cfg: Config) -> None:

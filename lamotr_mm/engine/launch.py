@@ -12,6 +12,8 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from lamotr_mm.engine.checkpoints import existing_checkpoint
+
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 # read by the Runner from the config itself, beside its named arguments
 _RUNNER_KEYS = {*inspect.signature(Runner.__init__).parameters, 'sync_bn', 'find_unused_parameters'}
@@ -66,6 +68,17 @@ def load_config(path: str, options: dict | None = None) -> Config:
         except (TypeError, KeyError, IndexError, AttributeError) as error:
             raise ValueError(f'--cfg-options {key}={value} does not fit {path}: {error}') from error
     return cfg
+
+
+def set_checkpoint(cfg: Config, path: str, resume: bool) -> None:
+    """Load this checkpoint, whole and only if all of it fits the model.
+
+    Raises:
+        ValueError: when the file is missing, cut off or no checkpoint.
+    """
+    cfg.load_from = existing_checkpoint(path)
+    cfg.resume = resume
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='lamotr_mm.CheckpointFitHook')]
 
 
 def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:

@@ -4,7 +4,6 @@ import socket
 
 import pytest
 import torch
-
 from workshop import ROOT, Workshop
 
 # no random numbers in the model; SGD, since AdamW would turn rounding errors of a gradient that is
@@ -49,6 +48,11 @@ def free_port() -> str:
         return str(server.getsockname()[1])
 
 
+def flat(by_rank: list[list[int]]) -> list[int]:
+    """Counts clip by clip."""
+    return [count for counts in by_rank for count in counts]
+
+
 def is_mixed(by_rank: list[list[int]]) -> bool:
     """Whether one rank has none, and another has some."""
     totals = [sum(counts) for counts in by_rank]
@@ -73,11 +77,11 @@ def test_two_ranks_equal_one(videos):
 
     pairs = list(zip(records(videos, 'two'), records(videos, 'one'), strict=True))
     assert len(pairs) == 3
-    for key in ('targets', 'tracklets'):
-        assert all([sum(a[key], [])] == b[key] for a, b in pairs), f'other {key}'
+    for key in ('targets', 'tracklets'):  # one clip on each of two ranks; both on one
+        assert all([flat(a[key])] == b[key] for a, b in pairs), f'other {key}'
     assert any(is_mixed(a['targets']) for a, _ in pairs), 'no rank without targets'
     assert any(is_mixed(a['tracklets']) for a, _ in pairs), 'no rank without tracklets'
-    assert any(min(sum(a['tracklets'], [])) > 0 for a, _ in pairs), 'tracklets on one rank only'
+    assert any(min(flat(a['tracklets'])) > 0 for a, _ in pairs), 'tracklets on one rank only'
     differences = [largest_difference(a['state_dict'], b['state_dict']) for a, b in pairs]
     step = largest_difference(pairs[0][0]['state_dict'], pairs[1][0]['state_dict'])
     print('largest differences', differences, 'largest change in a step', step)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from workshop import ROOT, Workshop
 
 # 9 clips in batches of 2: 5 iterations an epoch

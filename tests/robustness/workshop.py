@@ -84,8 +84,9 @@ class Workshop:
     def config(self, text: str = '', name: str = 'config.py') -> Path:
         """Write a config that inherits the tiny one and has `text` besides."""
         path = self.folder / name
-        # mmengine keeps what a run leaves behind by the name of the experiment
-        experiment = f'experiment_name = "robustness_{os.getpid()}_{next(_names)}"\n'
+        # mmengine keeps loggers and visualizers by name, longer than a run
+        unique = f'robustness_{os.getpid()}_{next(_names)}'
+        experiment = f'experiment_name = "{unique}"\nvisualizer = dict(name="{unique}")\n'
         path.write_text(f'_base_ = {str(TINY)!r}\n{experiment}{text}\n')
         return path
 

@@ -132,8 +132,8 @@ def refuse(capsys, name: str, *argv: str) -> str:
 
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_wrong_arguments_are_one_clear_line(launched, capsys, name):
-    (launched_file := Path('weights.pth')).touch()
-    rest = [] if name == 'train' else [str(launched_file)]
+    torch.save({}, 'weights.pth')
+    rest = [] if name == 'train' else ['weights.pth']
     assert 'config missing.py does not exist' in refuse(capsys, name, 'missing.py', *rest)
     Path('broken.py').write_text('model = dict(\n')
     assert 'config broken.py cannot be read: SyntaxError' in refuse(
@@ -199,14 +199,14 @@ def test_first_auto_resume_keeps_pretrained_weights(launched):
     assert launched[0].load_from == 'pretrained.pth'
     assert not launched[0].get('resume')
     Path('work_dirs/toy/last_checkpoint').parent.mkdir(parents=True)
-    Path('epoch_1.pth').touch()
+    torch.save({}, 'epoch_1.pth')
     Path('work_dirs/toy/last_checkpoint').write_text('epoch_1.pth')
     tool('train').main(['toy.py', '--resume', 'auto'])
     assert (launched[1].load_from, launched[1].resume) == ('epoch_1.pth', True)
 
 
 def test_testing_options_reach_the_runner(launched, capsys):
-    Path('weights.pth').touch()
+    torch.save({}, 'weights.pth')
     argv = ['toy.py', 'weights.pth', '--show-dir', 'drawn', '--out', 'tracks']
     assert '--out needs one lamotr_mm.TrackingMetric' in refuse(capsys, 'test', *argv)
     tool('test').main([*argv, '--cfg-options', 'test_evaluator.type=lamotr_mm.TrackingMetric'])

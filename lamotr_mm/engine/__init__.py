@@ -1,0 +1,1 @@
+"""What happens around the model while it trains and tracks."""

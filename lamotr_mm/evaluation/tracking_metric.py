@@ -33,8 +33,8 @@ class TrackingMetric(BaseMetric):
     image, ``bbox_label``, ``instance_id``, ``ignore_flag``); for MOT16, MOT17 and MOT20, whose
     distractor classes take part, from ``../gt/gt.txt`` beside the frames' folder, or from instances
     that have ``category_id`` and ``mot_conf``. Frame numbers are the metainfo ``mot_frame_id``,
-    else ``frame_id + 1``; the sequence is the metainfo ``sequence``, else the folder above that of
-    the frames.
+    else ``frame_id + 1``; the sequence is the metainfo ``sequence`` or ``video_name``, else the
+    folder above that of the frames.
 
     Boxes are scored as they are written: rounded to 0.0001 px. So TrackEval's own runner gives the
     same numbers from the files of `outfile_prefix`.
@@ -182,18 +182,21 @@ class TrackingMetric(BaseMetric):
 
 
 def sequence_name(meta: dict) -> str:
-    """Name of a frame's sequence: metainfo ``sequence``, else the folder above that of the frames.
+    """Name of a frame's sequence.
+
+    It is the metainfo ``sequence`` or ``video_name``, else the folder above that of the frames.
 
     Raises:
-        ValueError: The metainfo has neither.
+        ValueError: The metainfo has none of them.
     """
-    if meta.get('sequence') is not None:
-        return str(meta['sequence'])
+    for key in ('sequence', 'video_name'):
+        if meta.get(key) is not None:
+            return str(meta[key])
     name = Path(meta.get('img_path') or '').parent.parent.name
     if not name:
         raise ValueError(
             f'cannot name the sequence of img_path={meta.get("img_path")!r} '
-            "(<sequence>/<folder>/<frame>): add 'sequence' to the metainfo"
+            "(<sequence>/<folder>/<frame>): add 'sequence' or 'video_name' to the metainfo"
         )
     return name
 
@@ -234,12 +237,11 @@ def _track_rows(tracks, number: int) -> np.ndarray:
 def _instance_rows(instances: list[dict], number: int, benchmark: str | None) -> np.ndarray:
     """Rows ``(N, 8)`` of a frame's ground truth."""
     boxes = np.array([i['bbox'] for i in instances], dtype=np.float64).reshape(-1, 4)
-    flags = [0 if i.get('ignore_flag') else 1 for i in instances]
-    labels = [i['bbox_label'] + 1 for i in instances]
+    flags = [0 if i.get('ignore_flag') or i.get('mot_conf') == 0 else 1 for i in instances]
     if benchmark in CLASS_BENCHMARKS:
         labels = [i['category_id'] for i in instances]
-    if benchmark in ('MOT15', *CLASS_BENCHMARKS):  # their own flag, whatever training ignores
-        flags = [i.get('mot_conf', flag) for i, flag in zip(instances, flags)]
+    else:
+        labels = [i['bbox_label'] + 1 for i in instances]
     ids = [i['instance_id'] for i in instances]
     # 6 decimals undo the rounding errors of xywh -> xyxy -> xywh
     return np.column_stack([np.full(len(boxes), number), ids, _xywh(boxes, 6), flags, labels])

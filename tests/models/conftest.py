@@ -1,4 +1,4 @@
-"""One tiny LA-MOTR for all tests of the model: configs/_base_/lamotr_r50.py with a few keys overridden."""
+"""One tiny LA-MOTR for all tests of the model: configs/_base_/lamotr_r50.py, overridden."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ def _quiet_initialisation(monkeypatch):
 
 @pytest.fixture
 def tiny_config() -> Callable[..., dict]:
-    """``tiny_config({'lifecycle.gate': 0.3})`` -> config of the tiny model with these keys as well."""
+    """``tiny_config({'lifecycle.gate': 0.3})`` -> config of the tiny model with these keys."""
 
     def make(overrides: dict | None = None) -> dict:
         config = Config.fromfile(BASE)
@@ -97,7 +97,7 @@ def spread_parameters() -> Callable[..., nn.Module]:
 
 @pytest.fixture
 def make_clip() -> Callable[..., TrackDataSample]:
-    """``make_clip([{id: box}, ...])`` -> clip with a frame for each dict; boxes are xyxy px, label ``id % 2``."""
+    """``make_clip([{id: box}, ...])`` -> a frame for each dict; boxes xyxy px, label ``id % 2``."""
 
     def make(
         frames: list[dict[int, list[float]]],

@@ -69,7 +69,7 @@ def test_thresholds_of_carrying_on_and_rebirth(label):
 
 
 def test_newborns_unmatched_and_absent():
-    # slot 0: new, its object is good; 1: new, no object; 2: absent, has a tracklet; 3: absent, has none
+    # slot 0: new, its object is good; 1: new, no object; 2: absent tracklet; 3: absent, no tracklet
     output, targets = frame([(GOOD, BOX)] * OBJECTS, [IDLE] * 4, [1, 1, 0, 0])
     result = decide(ClipTracklets(), output, [0, 0, 1, 0], targets, [2, -1, -1, -1])
     assert result == dict(

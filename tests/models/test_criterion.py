@@ -13,7 +13,7 @@ OBJECTS, SLOTS, CLASSES, DECODER, SGLA = 6, 4, 2, 3, 2
 ALPHA, GAMMA = 0.25, 2
 PARTS = ('cls', 'reg', 'box')
 
-# ---------------------------------------------------------------- Sec. 3.3 and DETR's costs, in NumPy
+# ---------------------------------------------------------------- Sec. 3.3, DETR's costs
 
 
 def sigmoid(x):
@@ -57,7 +57,7 @@ def match(logits, boxes, labels, targets):
 
 
 def query_losses(logits, boxes, assigned, labels, targets):
-    """Sums of focal (x 2), L1 (x 5) and GIoU (x 2) of the queries of one clip; ``assigned``: query -> target."""
+    """Sums of focal (x 2), L1 (x 5), GIoU (x 2) over one clip; ``assigned``: query -> target."""
     cls = sum(
         focal(logits[i, c], i in assigned and labels[assigned[i]] == c)
         for i in range(len(logits))
@@ -162,7 +162,7 @@ def random_targets(present, seed):
 
 
 def random_clip():
-    """Three frames of two clips with 4 and 2 identities; some are absent, some tracklets are not carried on."""
+    """Three frames of two clips, 4 and 2 identities; some are absent, some tracklets ended."""
     present = [
         [[1, 1, 0, 0], [1, 0, 0, 0]],
         [[1, 0, 1, 1], [0, 0, 0, 0]],
@@ -246,7 +246,7 @@ def test_weights_of_equation_1(criterion):
 
 
 def test_two_clips_add_up(criterion):
-    """A batch of clips with different numbers of tracklets = the sums of its clips over common counts."""
+    """A batch of clips with different numbers of tracklets = the sums of its clips."""
     for frame in random_clip():
         batch = criterion.frame(*frame)
         clips = [criterion.frame(*one_clip(frame, clip)) for clip in range(2)]
@@ -275,7 +275,7 @@ def test_padded_slots_contribute_nothing(criterion):
 
 
 def test_an_absent_tracklet_is_background(criterion):
-    """Hand-worked: one object, one tracklet whose target is gone, all logits 0, so all scores 0.5."""
+    """Hand-worked: one object, one tracklet whose target is gone, all scores 0.5."""
     logits, boxes = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 4), 0.5)
     embeds = torch.zeros(1, 2, 8)
     output = FrameOutput(
@@ -291,7 +291,7 @@ def test_an_absent_tracklet_is_background(criterion):
 
 
 def test_matched_object_and_counts(criterion):
-    """Targets 0 and 2 are objects 4 and 1; tracklets 0, 1 are valid, 1 is absent; hand-set scores."""
+    """Targets 0, 2 are objects 4, 1; tracklets 0, 1 are valid, 1 is absent; hand-set scores."""
     output = random_output(1, 0)
     targets = random_targets([[1, 0, 1, 0]], 0)
     output.boxes_cxcywh[-1, 0, [4, 1]] = targets.boxes_cxcywh[0, [0, 2]]
@@ -312,7 +312,7 @@ def test_matched_object_and_counts(criterion):
 
 
 def test_decoder_layers_are_matched_anew_and_sgla_layers_by_the_final_output(criterion):
-    """Moving the boxes of one head changes the regression targets of that head alone, or of all SGLA layers."""
+    """Moving boxes of one head changes the matching of that head alone, or of all SGLA layers."""
     frame = random_clip()[2]
     before = criterion.frame(*frame).sums
 

@@ -1,4 +1,4 @@
-"""SGLA against a plain-loop NumPy float64 transcription of Sec. 3.2 and the block of the Edge-Augmented Graph Transformer."""
+"""SGLA against a plain-loop NumPy transcription of Sec. 3.2 and the block of EGT, in float64."""
 
 import numpy as np
 import pytest

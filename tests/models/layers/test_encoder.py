@@ -1,4 +1,4 @@
-"""FeatureEncoder against mmdet's own Deformable DETR with the same weights, and against an unpadded image."""
+"""FeatureEncoder against mmdet's Deformable DETR with the same weights, and an unpadded image."""
 
 from types import SimpleNamespace
 
@@ -66,7 +66,7 @@ def mmdet_reference(module, feats, img_shapes, batch_input_shape):
     'img_shapes', [[(64, 96), (64, 96)], [(64, 96), (50, 70)], [(40, 96), (64, 33)]]
 )
 def test_equals_mmdet(img_shapes):
-    """Without padding, with padding that cuts through pixels of the levels, padded in either direction."""
+    """Without padding, with padding that cuts through pixels of the levels, in either direction."""
     module, feats = build(), levels(2, (64, 96))
     ours = module(feats, img_shapes, (64, 96))
     memory, reference = mmdet_reference(module, feats, img_shapes, (64, 96))

@@ -1,0 +1,373 @@
+"""The life of a track, in hand-worked scripts."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from lamotr_mm.tracking.lifecycle import FrameScores, Lifecycle, overlapping_pairs
+
+
+def box(x, y=0.0, side=10.0):
+    """xyxy px. ``dx`` px apart, the IoU is (10 - dx) / (10 + dx): 0.67 for 2, 0.54 for 3."""
+    return [x, y, x + side, y + side]
+
+
+def frame(objects=(), tracklets=(), association=None, slots=4):
+    """``objects``, ``tracklets`` (by slot): (score, x); ``association``: {(object, slot): S}."""
+    tracklet_scores, tracklet_boxes = np.full(slots, 0.9), np.tile(box(900.0), (slots, 1))
+    for slot, (score, x) in enumerate(tracklets):
+        tracklet_scores[slot], tracklet_boxes[slot] = score, box(x)
+    scores = np.full((len(objects), slots), 0.01)
+    for pair, value in (association or {}).items():
+        scores[pair] = value
+    return FrameScores(
+        object_scores=np.array([score for score, _ in objects], dtype=np.float32),
+        object_labels=np.arange(len(objects)),
+        object_boxes_xyxy=np.array([box(x) for _, x in objects], dtype=np.float32).reshape(-1, 4),
+        tracklet_scores=tracklet_scores.astype(np.float32),
+        tracklet_labels=10 + np.arange(slots),
+        tracklet_boxes_xyxy=tracklet_boxes.astype(np.float32),
+        association=scores.astype(np.float32),
+    )
+
+
+def lifecycle(slots=4, **kwargs):
+    module = Lifecycle(**kwargs)
+    module.reset(slots)
+    return module
+
+
+def started(count=1, **kwargs):
+    """A lifecycle with ``count`` tracks, 100 px apart, in slots 0, 1, ... with ids 1, 2, ..."""
+    module = lifecycle(**kwargs)
+    module.step(frame([(0.9, 100.0 * index) for index in range(count)]))
+    return module
+
+
+def ids(tracks):
+    return dict(zip(tracks.slots.tolist(), tracks.ids.tolist()))
+
+
+# ---------------------------------------------------------------- birth
+
+
+def test_confident_objects_are_born_best_first():
+    tracks = lifecycle().step(frame([(0.6, 0.0), (0.49, 100.0), (0.5, 200.0), (0.8, 300.0)]))
+    assert ids(tracks) == {0: 1, 1: 2, 2: 3}
+    assert tracks.object_index.tolist() == [3, 0, 2, -1]
+    assert tracks.born.tolist() == tracks.valid.tolist() == [True, True, True, False]
+    assert not tracks.present.any()
+    assert tracks.objects.tolist() == [0, 2, 3]
+    assert tracks.matches.shape == (0, 2)
+    # what is reported of a newborn is its object's
+    np.testing.assert_array_equal(tracks.boxes_xyxy, [box(300), box(0), box(200)])
+    np.testing.assert_allclose(tracks.scores, [0.8, 0.6, 0.5])
+    assert tracks.labels.tolist() == [3, 0, 2]
+
+
+def test_thresholds_of_detection_and_birth():
+    objects = [(0.4, 0.0), (0.6, 100.0), (0.8, 200.0)]
+    assert len(lifecycle(new_thr=0.7).step(frame(objects)).ids) == 1
+    tracks = lifecycle(det_thr=0.3).step(frame(objects))
+    assert tracks.objects.tolist() == [0, 1, 2]
+    assert len(tracks.ids) == 2
+    assert len(lifecycle(det_thr=0.7).step(frame(objects)).ids) == 1  # only detections are born
+
+
+def test_an_object_that_a_tracklet_claims_is_not_born():
+    """S says that two objects are the track: one matches, the other must not start a track."""
+    tracks = started().step(
+        frame([(0.9, 0.0), (0.9, 50.0)], [(0.9, 0.0)], {(0, 0): 0.9, (1, 0): 0.5})
+    )
+    assert ids(tracks) == {0: 1}
+    below = started().step(
+        frame([(0.9, 0.0), (0.9, 50.0)], [(0.9, 0.0)], {(0, 0): 0.9, (1, 0): 0.49})
+    )
+    assert ids(below) == {0: 1, 1: 2}
+
+
+def test_padded_slots_claim_nothing():
+    tracks = lifecycle().step(frame([(0.9, 0.0)], (), {(0, 2): 0.99}))
+    assert ids(tracks) == {0: 1}
+    assert tracks.matches.shape == (0, 2)
+
+
+# ---------------------------------------------------------------- matching
+
+
+def test_matched_tracks_live_whatever_their_own_score():
+    tracks = started(2).step(
+        frame([(0.9, 105.0), (0.9, 5.0)], [(0.2, 4.0), (0.7, 104.0)], {(1, 0): 0.8, (0, 1): 0.5})
+    )
+    assert ids(tracks) == {0: 1, 1: 2}
+    assert sorted(tracks.matches.tolist()) == [[0, 1], [1, 0]]
+    assert tracks.object_index.tolist() == [1, 0, -1, -1]
+    assert tracks.present.tolist() == tracks.valid.tolist() == [True, True, False, False]
+    assert not tracks.born.any()
+    # what is reported of a tracklet is its own
+    order = np.argsort(tracks.slots)
+    np.testing.assert_array_equal(tracks.boxes_xyxy[order], [box(4), box(104)])
+    np.testing.assert_allclose(tracks.scores[order], [0.2, 0.7])
+    assert tracks.labels[order].tolist() == [10, 11]
+
+
+def test_gate_and_detection_threshold_of_a_match():
+    def after(score, association, **kwargs):
+        tracks = started(**kwargs).step(
+            frame([(score, 300.0)], [(0.1, 0.0)], {(0, 0): association})
+        )
+        return tracks.matches.tolist(), tracks.present.tolist()[0]
+
+    assert after(0.9, 0.5) == ([[0, 0]], True)
+    assert after(0.9, 0.49) == ([], False)
+    assert after(0.9, 0.49, gate=0.4) == ([[0, 0]], True)
+    assert after(0.49, 0.9) == ([], False)  # no detection, no match
+
+
+def test_pairs_below_the_gate_do_not_outbid_one_above_it():
+    tracks = started(2).step(
+        frame(
+            [(0.9, 0.0), (0.9, 100.0)],
+            [(0.1, 0.0), (0.1, 100.0)],
+            {(0, 0): 0.51, (0, 1): 0.45, (1, 0): 0.45, (1, 1): 0.0},
+        )
+    )
+    assert tracks.matches.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize('seed', range(30))
+def test_assignment_equals_brute_force(seed):
+    """The one-to-one pairs above the gate with the largest sum of S, over all permutations."""
+    random = np.random.default_rng(seed)
+    count, slots, gate = random.integers(1, 6), random.integers(1, 6), 0.4
+    module = lifecycle(slots, gate=gate)
+    module.step(frame([(0.9, 100.0 * index) for index in range(slots)], slots=slots))
+    module.new_thr = 2.0  # nobody else is born
+    scores = random.random((count, slots))
+    association = {(i, k): scores[i, k] for i in range(count) for k in range(slots)}
+    tracks = module.step(
+        frame([(0.9, 100.0 * i) for i in range(count)], [(0.1, 0.0)] * slots, association, slots)
+    )
+    gated = np.where(scores >= gate, scores, 0)
+    size = max(count, slots)
+    square = np.zeros((size, size))
+    square[:count, :slots] = gated
+    best = max(square[range(size), order].sum() for order in permutations(range(size)))
+    objects, matched = tracks.matches.T
+    assert len(set(objects)) == len(set(matched)) == len(tracks.matches)
+    assert (scores[objects, matched] >= gate).all()
+    assert scores[objects, matched].sum() == pytest.approx(best, abs=1e-5)
+
+
+# ---------------------------------------------------------------- keep, lose, recover, end
+
+
+def test_unmatched_tracks_live_by_their_own_score():
+    module = started(2)
+    tracks = module.step(frame([], [(0.5, 0.0), (0.49, 100.0)]))
+    assert ids(tracks) == {0: 1}
+    assert tracks.present.tolist() == [True, False, False, False]
+    assert tracks.valid.tolist() == [True, True, False, False]  # lost, but remembered
+    assert tracks.object_index.tolist() == [-1] * 4
+    assert len(started(keep_thr=0.6).step(frame([], [(0.55, 0.0)])).ids) == 0
+
+
+def test_a_lost_track_is_recovered_with_its_id():
+    module = started(2)
+    for _ in range(5):
+        tracks = module.step(frame([], [(0.1, 0.0), (0.9, 100.0)]))
+        assert ids(tracks) == {1: 2}
+        assert not tracks.present[0]
+    tracks = module.step(frame([(0.9, 20.0)], [(0.1, 18.0), (0.9, 100.0)], {(0, 0): 0.8}))
+    assert ids(tracks) == {0: 1, 1: 2}
+    assert module.misses.tolist() == [0, 0, 0, 0]
+
+
+def test_a_track_ends_after_the_tolerance_and_its_slot_is_used_again():
+    module = started(2, miss_tolerance=3)
+    lost = [(0.1, 0.0), (0.9, 100.0)]
+    for miss in (1, 2, 3):
+        assert module.step(frame([], lost)).valid.tolist() == [True, True, False, False]
+        assert module.misses[0] == miss
+    tracks = module.step(frame([(0.9, 500.0)], lost))  # the fourth miss in a row
+    # the slot is free in the very frame, the id is new
+    assert ids(tracks) == {1: 2, 0: 3}
+    assert tracks.born.tolist() == [True, False, False, False]
+    assert tracks.object_index.tolist() == [0, -1, -1, -1]
+    assert module.misses.tolist() == [0, 0, 0, 0]
+
+
+def test_misses_count_only_in_a_row():
+    module = started(miss_tolerance=2)
+    for score in (0.1, 0.1, 0.9, 0.1, 0.1):
+        assert module.step(frame([], [(score, 0.0)])).valid[0]
+    assert not module.step(frame([], [(0.1, 0.0)])).valid.any()
+
+
+def test_tolerance_zero_ends_at_the_first_miss():
+    assert not started(miss_tolerance=0).step(frame([], [(0.1, 0.0)])).valid.any()
+
+
+def test_an_ended_track_claims_objects_in_its_last_frame_only():
+    module = started(miss_tolerance=0)
+    claimed = frame([(0.4, 0.0), (0.9, 100.0)], [(0.1, 0.0)], {(1, 0): 0.4})
+    assert ids(module.step(claimed)) == {0: 2}
+
+
+def test_a_new_video_starts_with_id_1():
+    module = started(3)
+    module.reset(2)
+    assert module.ids.tolist() == [-1, -1]
+    tracks = module.step(frame([(0.9, 0.0)], slots=2))
+    assert ids(tracks) == {0: 1}
+
+
+def test_frames_without_objects_or_tracks():
+    module = lifecycle()
+    for _ in range(3):
+        tracks = module.step(frame())
+        assert tracks.boxes_xyxy.shape == (0, 4)
+        assert len(tracks.ids) == len(tracks.objects) == 0
+        assert not tracks.valid.any()
+    assert ids(module.step(frame([(0.9, 0.0)]))) == {0: 1}
+
+
+# ---------------------------------------------------------------- slots
+
+
+def test_more_tracks_than_slots():
+    module = lifecycle(2)
+    full = frame([(0.9, 100.0 * index) for index in range(5)], slots=2)
+    assert module.slots_needed(full) == 5
+    module.grow(5)
+    grown = frame([(0.9, 100.0 * index) for index in range(5)], slots=5)
+    tracks = module.step(grown)
+    assert ids(tracks) == {slot: slot + 1 for slot in range(5)}
+    # the living keep their slots when slots are added
+    module.grow(8)
+    assert module.ids.tolist() == [1, 2, 3, 4, 5, -1, -1, -1]
+    assert module.slots_needed(frame(slots=8)) == 5
+
+
+def test_slots_needed_covers_every_possible_birth():
+    module = started(2)
+    objects = [(0.9, 0.0), (0.9, 300.0), (0.4, 400.0), (0.9, 500.0)]
+    assert module.slots_needed(frame(objects, (), {(0, 0): 0.9})) == 2 + 2
+
+
+# ---------------------------------------------------------------- guards
+
+
+def test_no_birth_on_a_live_track():
+    """S misses a tracked target: its object starts no track (IoU 0.67), a neighbour's does."""
+    tracks = started().step(frame([(0.9, 2.0)], [(0.9, 0.0)]))
+    assert ids(tracks) == {0: 1}
+    tracks = started().step(frame([(0.9, 3.0)], [(0.9, 0.0)]))
+    assert ids(tracks) == {0: 1, 1: 2}
+    tracks = started(birth_iou=0.7).step(frame([(0.9, 2.0)], [(0.9, 0.0)]))
+    assert ids(tracks) == {0: 1, 1: 2}
+
+
+def test_no_birth_on_a_newborn():
+    tracks = lifecycle().step(frame([(0.8, 2.0), (0.9, 0.0), (0.7, 3.0)]))
+    assert tracks.object_index.tolist() == [1, 2, -1, -1]
+
+
+def test_a_lost_track_does_not_prevent_a_birth():
+    tracks = started().step(frame([(0.9, 0.0)], [(0.1, 0.0)]))
+    assert ids(tracks) == {1: 2}
+
+
+def test_no_unmatched_track_lives_on_a_matched_one():
+    """Track 2 slides onto track 1's target and scores high there: it is lost."""
+    objects, pair = [(0.9, 1.0)], {(0, 0): 0.9}
+    tracks = started(2).step(frame(objects, [(0.6, 1.0), (0.99, 3.0)], pair))
+    assert ids(tracks) == {0: 1}
+    assert tracks.valid.tolist() == [True, True, False, False]
+    tracks = started(2).step(frame(objects, [(0.6, 1.0), (0.99, 4.0)], pair))
+    assert ids(tracks) == {0: 1, 1: 2}
+    tracks = started(2, keep_iou=0.7).step(frame(objects, [(0.6, 1.0), (0.99, 3.0)], pair))
+    assert ids(tracks) == {0: 1, 1: 2}
+
+
+def test_of_two_unmatched_tracks_on_one_target_the_better_lives():
+    tracks = started(2).step(frame([], [(0.7, 1.0), (0.8, 2.0)]))
+    assert ids(tracks) == {1: 2}
+
+
+class ForgetfulNetwork:
+    """A scripted network: perfect detections, tracklets that stick to their target, but S misses.
+
+    Five targets move on parallel lines. In each frame S misses a target with probability 0.2. A
+    tracklet that was born from a target's object decodes onto it for ever, with a high score.
+    """
+
+    def __init__(self, slots, seed=0):
+        self.random, self.slots = np.random.default_rng(seed), slots
+        self.target = np.full(slots, -1)
+
+    def frame(self, t):
+        boxes = np.array([box(2.0 * t, 40.0 * target) for target in range(5)], dtype=np.float32)
+        missed = self.random.random(5) < 0.2
+        jitter = self.random.uniform(-0.5, 0.5, (self.slots, 4)).astype(np.float32)
+        targets = np.arange(5)[:, None]
+        same = (targets == self.target) & ~missed[:, None]
+        return FrameScores(
+            object_scores=np.full(5, 0.95, dtype=np.float32),
+            object_labels=np.zeros(5, dtype=np.int64),
+            object_boxes_xyxy=boxes,
+            tracklet_scores=np.full(self.slots, 0.9, dtype=np.float32),
+            tracklet_labels=np.zeros(self.slots, dtype=np.int64),
+            tracklet_boxes_xyxy=boxes[self.target] + jitter,
+            association=np.where(same, 0.95, 0.02).astype(np.float32),
+        )
+
+    def follow(self, tracks):
+        self.target[tracks.born] = tracks.object_index[tracks.born]
+
+
+def overlapping_over_time(frames=100, slots=512, **kwargs):
+    """Overlapping live pairs in each frame and the ids that were given out."""
+    network, module = ForgetfulNetwork(slots), lifecycle(slots, **kwargs)
+    pairs, seen = [], set()
+    for t in range(frames):
+        tracks = module.step(network.frame(t))
+        network.follow(tracks)
+        pairs.append(overlapping_pairs(tracks.boxes_xyxy, 0.6))
+        seen.update(tracks.ids.tolist())
+    return pairs, seen
+
+
+def test_two_live_tracks_never_settle_on_one_target():
+    pairs, seen = overlapping_over_time()
+    assert pairs == [0] * 100
+    assert seen == {1, 2, 3, 4, 5}
+
+
+def test_without_the_guards_they_do():
+    """The script above is a test of the guards: without them duplicates pile up."""
+    pairs, seen = overlapping_over_time(birth_iou=1.1, keep_iou=1.1)
+    assert pairs[-1] > 5
+    assert len(seen) > 10
+
+
+def test_overlapping_pairs_are_counted():
+    boxes = np.array([box(0), box(1), box(2), box(50)], dtype=np.float32)
+    assert overlapping_pairs(boxes, 0.6) == 3  # IoU 0.82, 0.82, 0.67
+    assert overlapping_pairs(boxes, 0.7) == 2
+    assert overlapping_pairs(boxes[:1], 0.6) == overlapping_pairs(boxes[:0], 0.6) == 0
+
+
+# ---------------------------------------------------------------- broken input
+
+
+@pytest.mark.parametrize('name', ['object_scores', 'tracklet_boxes_xyxy', 'association'])
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_named(name, value):
+    scores = frame([(0.9, 0.0)])
+    getattr(scores, name).flat[0] = value
+    module = lifecycle()
+    with pytest.raises(FloatingPointError, match=f'{name} of this frame are not finite'):
+        module.step(scores)
+    assert (module.ids == -1).all()

@@ -3,8 +3,6 @@
 _base_ = './lamotr_dancetrack.py'
 
 model = dict(
-    backbone=dict(
-        depth=18, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')
-    ),
+    backbone=dict(depth=18, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
     neck=dict(in_channels=[128, 256, 512]),
 )

@@ -14,8 +14,15 @@ model = dict(
 max_epochs = 8
 train_cfg = dict(max_epochs=max_epochs, val_interval=4)
 optim_wrapper = dict(
-    optimizer=dict(lr=4e-4, weight_decay=1e-4), paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.25)})
+    optimizer=dict(lr=4e-4, weight_decay=1e-4),
+    paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.25)}),
 )
 param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min_ratio=0.02, by_epoch=True, convert_to_iter_based=True)
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        eta_min_ratio=0.02,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    )
 ]

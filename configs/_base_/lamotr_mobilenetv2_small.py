@@ -9,7 +9,11 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='mmdet.MobileNetV2',
-        out_indices=(2, 4, 7),  # 7: with 6 the last convolution would be an unused parameter under DDP
+        out_indices=(
+            2,
+            4,
+            7,
+        ),  # 7: with 6 the last convolution would be an unused parameter under DDP
         frozen_stages=3,  # strides 2 to 8: most of the backward pass on a CPU
         norm_cfg=dict(type='BN', requires_grad=False),
         norm_eval=True,

@@ -37,7 +37,9 @@ model = dict(
         encoder=dict(
             num_layers=6,
             layer_cfg=dict(
-                self_attn_cfg=dict(embed_dims=256, num_heads=8, num_levels=num_levels, num_points=4),
+                self_attn_cfg=dict(
+                    embed_dims=256, num_heads=8, num_levels=num_levels, num_points=4
+                ),
                 ffn_cfg=dict(embed_dims=256, feedforward_channels=2048, ffn_drop=0.0),
             ),
         ),
@@ -50,14 +52,14 @@ model = dict(
             num_layers=6,
             layer_cfg=dict(
                 self_attn_cfg=dict(embed_dims=256, num_heads=8, dropout=0.0),
-                cross_attn_cfg=dict(embed_dims=256, num_heads=8, num_levels=num_levels, num_points=4),
+                cross_attn_cfg=dict(
+                    embed_dims=256, num_heads=8, num_levels=num_levels, num_points=4
+                ),
                 ffn_cfg=dict(embed_dims=256, feedforward_channels=2048, ffn_drop=0.0),
             ),
         ),
     ),
-    sgla=dict(
-        type='lamotr_mm.SGLA', embed_dims=256, num_heads=8, num_layers=4, ffn_dims=1024
-    ),
+    sgla=dict(type='lamotr_mm.SGLA', embed_dims=256, num_heads=8, num_layers=4, ffn_dims=1024),
     tracklet_update=dict(type='lamotr_mm.TrackletUpdate', weight=1.0),
     criterion=dict(
         type='lamotr_mm.DecoupledTrackingLoss', det_weight=1.0, tck_weight=1.0, asso_weight=10.0

@@ -68,11 +68,16 @@ class ClipTracklets:
         kept = valid & targets.present & tracklet_good
         born = targets.present & ~kept & object_good
         absent = valid & ~targets.present
-        absent[:, valid.shape[1] - self.spare_slots :] = False  # an inserted tracklet lives one frame
+        absent[:, valid.shape[1] - self.spare_slots :] = (
+            False  # an inserted tracklet lives one frame
+        )
         survives = torch.rand(valid.shape, device=valid.device) >= self.drop_prob
         object_index = torch.where(object_good, matched_object, -1)
         decisions = SlotDecisions(
-            object_index, present=kept, born=born & survives, valid=((kept | born) & survives) | absent
+            object_index,
+            present=kept,
+            born=born & survives,
+            valid=((kept | born) & survives) | absent,
         )
         return self._insert_false_positives(decisions, logits[:, :split], matched_object)
 

@@ -96,14 +96,19 @@ class DecoupledTrackingLoss(nn.Module):
         """
         output = _to_float32(output)
         split = output.num_objects
-        final = self._match(output.logits[-1][:, :split], output.boxes_cxcywh[-1][:, :split], targets)
+        final = self._match(
+            output.logits[-1][:, :split], output.boxes_cxcywh[-1][:, :split], targets
+        )
         slots = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         tracklet_target = torch.where(targets.present & valid, slots, -1)
 
         sums: dict[str, Tensor] = {}
         decoder = output.detections
         heads = [
-            *((f'd{i}.', *pair) for i, pair in enumerate(zip(decoder.logits, decoder.boxes_cxcywh))),
+            *(
+                (f'd{i}.', *pair)
+                for i, pair in enumerate(zip(decoder.logits, decoder.boxes_cxcywh))
+            ),
             *((f's{i}.', *pair) for i, pair in enumerate(zip(output.logits, output.boxes_cxcywh))),
         ]
         heads[-1] = ('', *heads[-1][1:])
@@ -113,7 +118,9 @@ class DecoupledTrackingLoss(nn.Module):
             every = torch.ones_like(assignment, dtype=torch.bool)
             sums.update(self._set_losses(prefix, 'det', *objects, assignment, every, targets))
             tracklets = logits[:, split:], boxes[:, split:]
-            sums.update(self._set_losses(prefix, 'tck', *tracklets, tracklet_target, valid, targets))
+            sums.update(
+                self._set_losses(prefix, 'tck', *tracklets, tracklet_target, valid, targets)
+            )
 
         matched_object = _invert(final, valid.shape[1])
         pairs, truth = _pair_targets(final, valid, targets.present)
@@ -151,7 +158,10 @@ class DecoupledTrackingLoss(nn.Module):
         for clip, (height, width) in enumerate(targets.img_shapes):
             slots = targets.present[clip].nonzero()[:, 0]
             scale = boxes_cxcywh.new_tensor([width, height, width, height])
-            if not torch.isfinite(boxes_cxcywh[clip]).all() or not torch.isfinite(logits[clip]).all():
+            if (
+                not torch.isfinite(boxes_cxcywh[clip]).all()
+                or not torch.isfinite(logits[clip]).all()
+            ):
                 raise FloatingPointError(
                     'the network predicts boxes or scores that are not finite (NaN or inf), so they '
                     'cannot be matched with targets: lower the learning rate, check clip_grad, or '

@@ -272,4 +272,3 @@ def _to_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:
             for values in (tracks.object_index, tracks.present, tracks.born, tracks.valid)
         )
     )
-

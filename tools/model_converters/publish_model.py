@@ -1,6 +1,6 @@
 """Training checkpoint -> weights to ship: half precision, no optimiser, loadable with ``weights_only``.
 
-    python tools/model_converters/publish_model.py work_dirs/lamotr_pets/epoch_20.pth demo/weights/lamotr_pets.pth
+python tools/model_converters/publish_model.py work_dirs/lamotr_pets/epoch_20.pth demo/weights/lamotr_pets.pth
 """
 
 import argparse
@@ -23,7 +23,9 @@ def publish(checkpoint: dict) -> dict:
     for name, value in checkpoint['state_dict'].items():
         state[name] = value.half() if value.is_floating_point() else value
         if value.is_floating_point() and not torch.isfinite(state[name]).all():
-            raise ValueError(f'{name} is not finite in half precision; the checkpoint is not published')
+            raise ValueError(
+                f'{name} is not finite in half precision; the checkpoint is not published'
+            )
     meta = checkpoint.get('meta', {})
     kept = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'mmengine_version') if key in meta}
     return dict(state_dict=state, meta=kept)
@@ -43,7 +45,9 @@ def main() -> None:
     torch.save(published, part)
     torch.load(part, weights_only=True)
     os.replace(part, args.out)
-    print(f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, {len(published["state_dict"])} tensors')
+    print(
+        f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, {len(published["state_dict"])} tensors'
+    )
 
 
 if __name__ == '__main__':

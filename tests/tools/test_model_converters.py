@@ -1,0 +1,82 @@
+"""`tools/model_converters`: MobileNetV2's layout, and weights to ship."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.models import MobileNetV2
+from torch import nn
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(name: str):
+    path = ROOT / 'tools/model_converters' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def flat_names(model: nn.Module) -> dict[str, torch.Tensor]:
+    """A state dict in torchvision's old flat layout: features.N.conv.M, with the layers' own numbers."""
+    flat, features = {}, 0
+    blocks = [model.conv1, *(block for i in range(1, 8) for block in getattr(model, f'layer{i}'))]
+    for block in [*blocks, model.conv2]:
+        kinds = [m for m in block.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+        for position, kind in enumerate(kinds):
+            for name, value in kind.state_dict().items():
+                flat[f'features.{features}.conv.{position}.{name}'] = value
+        features += 1
+    return flat
+
+
+class TestMobileNetV2:
+    def test_converted_network_computes_the_same(self):
+        torch.manual_seed(0)
+        source, target = MobileNetV2(out_indices=(2, 4, 7)), MobileNetV2(out_indices=(2, 4, 7))
+        for buffer in source.buffers():  # running statistics that are no defaults
+            if buffer.is_floating_point():
+                buffer.uniform_(0.5, 1.5)
+        target.load_state_dict(load('mobilenetv2').convert(flat_names(source)))
+        for network in (source, target):
+            network.eval()
+        image = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            for one, other in zip(source(image), target(image)):
+                assert torch.equal(one, other)
+
+    def test_classifier_is_dropped(self):
+        state = flat_names(MobileNetV2())
+        count = len(state)
+        state['classifier.1.weight'] = torch.zeros(1000, 1280)
+        assert len(load('mobilenetv2').convert(state)) == count
+
+    def test_wrong_shape_is_named(self):
+        state = flat_names(MobileNetV2(widen_factor=0.5))
+        with pytest.raises(ValueError, match=r'features\.0\.conv\.0\.weight.*conv1\.conv\.weight'):
+            load('mobilenetv2').convert(state)
+
+
+class TestPublish:
+    def test_half_precision_without_optimiser(self, tmp_path):
+        weight = torch.tensor([0.1, -2.0])
+        checkpoint = dict(
+            state_dict=dict(weight=weight, count=torch.tensor(3)),
+            optimizer=dict(state={}),
+            meta=dict(epoch=2, hook_msgs={}),
+        )
+        published = load('publish_model').publish(checkpoint)
+        assert set(published) == {'state_dict', 'meta'}
+        assert published['state_dict']['weight'].dtype == torch.float16
+        assert torch.allclose(published['state_dict']['weight'].float(), weight, rtol=1e-3)
+        assert published['state_dict']['count'].dtype == torch.int64
+        torch.save(published, tmp_path / 'weights.pth')
+        loaded = torch.load(tmp_path / 'weights.pth', weights_only=True)
+        assert loaded['meta'] == {'epoch': 2}
+
+    def test_overflow_is_named(self):
+        checkpoint = dict(state_dict={'sgla.score.bias': torch.tensor([1e6])})
+        with pytest.raises(ValueError, match=r'sgla\.score\.bias'):
+            load('publish_model').publish(checkpoint)

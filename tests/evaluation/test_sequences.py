@@ -100,6 +100,7 @@ def mot17(lamotr_data):
     folder = lamotr_data / 'mot17_mini' / 'MOT17-02-FRCNN'
     truth = load(folder / 'gt' / 'gt.txt')
     rng = np.random.default_rng(7)
+    truth[rng.random(len(truth)) < 0.1, 6] = 0  # pedestrians that are marked as not scored
     tracks = truth[np.isin(truth[:, 7], (1, 2, 7, 8)) & (rng.random(len(truth)) < 0.9), :7].copy()
     tracks[:, 2:6] += rng.normal(0, 0.06, (len(tracks), 4)) * tracks[:, [4, 5, 4, 5]]
     swap = (tracks[:, 0] == 3) & np.isin(tracks[:, 1], (3, 8))
@@ -241,6 +242,18 @@ class TestOtherData:
             'combined'
         ]
         assert (scores['FP'], scores['FN']) == (3, 0)
+
+    def test_ignored_boxes_act_from_an_iou_of_one_half(self):
+        """10 px squares, shifted: 3 px 7 / 13 (taken out), 4 px 6 / 14 (false)."""
+        truth = np.concatenate([boxes([1], 1, flag=0), boxes([1], 2, x=100)])
+        for x, false in ((3, 0), (4, 1)):
+            # 96 overlaps the scored box too little to be its match
+            tracks = np.concatenate([boxes([1], 1, x=x), boxes([1], 2, x=96)])
+            scores = evaluate_sequences({'a': truth}, {'a': tracks})['combined']
+            assert (scores['FP'], scores['FN']) == (false + 1, 1)
+        near_both = np.concatenate([boxes([1], 1, x=4), boxes([1], 2, x=-1, flag=0)])
+        scores = evaluate_sequences({'a': near_both}, {'a': boxes([1], 1)})['combined']
+        assert (scores['FP'], scores['FN']) == (0, 1)
 
     def test_an_ignored_box_never_costs_a_match(self):
         """The track overlaps the ignored box more than the scored one, and counts for this."""

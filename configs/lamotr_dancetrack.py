@@ -1,8 +1,8 @@
 """LA-MOTR on DanceTrack: the recipe of Sec. 4.2 in full.
 
-3-frame clips with a random interval of 1 to 10, one clip on each of 4 GPUs, AdamW at 2e-4 for 18 epochs
-(x 0.1 after 12), w = 1, images with short side 800 and long side <= 1536. The paper starts from the official COCO
-weights of DAB-Deformable-DETR-R50: give them as ``load_from``.
+3-frame clips with a random interval of 1 to 10, one clip on each of 4 GPUs, AdamW at 2e-4 for 18
+epochs (x 0.1 after 12), w = 1, images with short side 800 and long side <= 1536. The paper starts
+from the official COCO weights of DAB-Deformable-DETR-R50: give them as ``load_from``.
 """
 
 _base_ = [

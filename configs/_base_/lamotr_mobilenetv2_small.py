@@ -1,4 +1,6 @@
-"""A small LA-MOTR that trains on a CPU: MobileNetV2, d = 128, 3 levels, 2 encoder and 3 decoder layers, L = 2."""
+"""A small LA-MOTR that trains on a CPU: MobileNetV2, d = 128, 3 levels, 2 encoder and 3 decoder
+layers, L = 2.
+"""
 
 _base_ = './lamotr_r50.py'
 

@@ -1,4 +1,4 @@
-"""LA-MOTR on DAB-Deformable-DETR with ResNet-50 (Sec. 4.2): 50.29M trainable parameters (Table 7)."""
+"""LA-MOTR on DAB-Deformable-DETR with ResNet-50 (Sec. 4.2); 50.29M trainable (Table 7)."""
 
 num_levels = 4
 model = dict(

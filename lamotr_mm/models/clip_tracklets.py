@@ -1,4 +1,6 @@
-"""Which tracklets go from one training frame to the next (Sec. 4.2 and our decisions in its silence)."""
+"""Which tracklets go from one training frame to the next (Sec. 4.2 and our decisions in its
+silence).
+"""
 
 import torch
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
@@ -12,18 +14,19 @@ from .tracklet_update import SlotDecisions
 class ClipTracklets:
     """Matching to ground truth instead of the runtime lifecycle, while a clip is trained on.
 
-    A target's tracklet is carried on, or born from the target's object, only while its score and IoU
-    reach the thresholds (Sec. 4.2: tracked targets below 0.5 are excluded); an excluded tracklet's target
-    is born again from its object. A tracklet whose target is absent stays, frozen, as at inference.
+    A target's tracklet is carried on, or born from the target's object, only while its score and
+    IoU reach the thresholds (Sec. 4.2: tracked targets below 0.5 are excluded); an excluded
+    tracklet's target is born again from its object. A tracklet whose target is absent stays,
+    frozen, as at inference.
 
-    Two disturbances make the tracklet decoder meet what it meets at inference; the paper has neither
-    (both default to 0).
+    Two disturbances make the tracklet decoder meet what it meets at inference; the paper has
+    neither (both default to 0).
 
     Args:
         score_thr, iou_thr: τ_det and τ_IoU.
         drop_prob: probability that a carried or newborn tracklet is dropped.
-        false_positive_prob: probability that a spare slot is filled with the best-scored object that has
-            no target.
+        false_positive_prob: probability that a spare slot is filled with the best-scored object
+            that has no target.
         spare_slots: number of such slots.
     """
 
@@ -53,7 +56,8 @@ class ClipTracklets:
             output: network output of the frame.
             valid: ``(B, K)`` bool, slots that entered the frame.
             targets: of the frame, in the same slots.
-            matched_object: ``(B, K)`` int64, object of each slot's target by the final matching; -1: none.
+            matched_object: ``(B, K)`` int64, object of each slot's target by the final matching;
+                -1: none.
         """
         split = output.num_objects
         logits, boxes = output.logits[-1].float(), output.boxes_cxcywh[-1].float()
@@ -82,7 +86,7 @@ class ClipTracklets:
         return self._insert_false_positives(decisions, logits[:, :split], matched_object)
 
     def _reaches(self, logits: Tensor, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
-        """``(B, K)`` bool: score of the target's class and IoU with the target's box reach the thresholds."""
+        """``(B, K)`` bool: class score and IoU with the target's box reach the thresholds."""
         scores = logits.gather(2, targets.labels[..., None])[..., 0].sigmoid()
         overlaps = bbox_overlaps(
             bbox_cxcywh_to_xyxy(boxes_cxcywh),
@@ -94,7 +98,7 @@ class ClipTracklets:
     def _insert_false_positives(
         self, decisions: SlotDecisions, object_logits: Tensor, matched_object: Tensor
     ) -> SlotDecisions:
-        """Fill spare slots with the best objects that have no target, each with ``false_positive_prob``."""
+        """Fill spare slots, each with ``false_positive_prob``, with the best unmatched objects."""
         if not self.spare_slots:
             return decisions
         scores = object_logits.max(-1).values

@@ -33,7 +33,8 @@ class FrameLosses(NamedTuple):
         sums: loss name -> scalar sum over the batch.
         num_targets: scalar, targets in the frame over the batch.
         num_pairs: scalar, valid object-tracklet pairs over the batch.
-        matched_object: ``(B, K)`` int64, the object of each slot's target by the final matching; -1: none.
+        matched_object: ``(B, K)`` int64, the object of each slot's target by the final matching;
+            -1: none.
         counts: association at the gate: ``asso_tp``, ``asso_fp``, ``asso_fn``.
     """
 
@@ -48,15 +49,16 @@ class FrameLosses(NamedTuple):
 class DecoupledTrackingLoss(nn.Module):
     """``sum_t (λ_det L_det + λ_tck L_tck) + sum_{t>=2} λ_asso L_asso`` (Eq. 1) over a clip.
 
-    Step 1, detection: object queries are matched with *all* targets by the Hungarian algorithm, anew in
-    each decoder layer; the SGLA layers share the matching of the final output. Step 2, tracklets: matched
-    by id; a tracklet whose target is absent is background. Step 3, association: the pair of a target's
-    object and its tracklet is 1, every other pair 0.
+    Step 1, detection: object queries are matched with *all* targets by the Hungarian algorithm,
+    anew in each decoder layer; the SGLA layers share the matching of the final output. Step 2,
+    tracklets: matched by id; a tracklet whose target is absent is background. Step 3, association:
+    the pair of a target's object and its tracklet is 1, every other pair 0.
 
-    ``L_det`` and ``L_tck`` are focal + L1 + GIoU sums over the clip, divided by the number of targets in the
-    clip (averaged over ranks, at least 1), at each decoder and SGLA layer. ``L_asso`` is the binary
-    cross-entropy on the final ``S``, a plain mean over the valid pairs of a frame (over all clips and ranks).
-    Tracklets exist from the second frame on, so the sum over ``t >= 2`` needs no special case.
+    ``L_det`` and ``L_tck`` are focal + L1 + GIoU sums over the clip, divided by the number of
+    targets in the clip (averaged over ranks, at least 1), at each decoder and SGLA layer.
+    ``L_asso`` is the binary cross-entropy on the final ``S``, a plain mean over the valid pairs of
+    a frame (over all clips and ranks). Tracklets exist from the second frame on, so the sum over
+    ``t >= 2`` needs no special case.
 
     Args:
         loss_cls, loss_reg, loss_box: mmdet losses, with the weights λ_cls, λ_reg, λ_box.
@@ -153,7 +155,7 @@ class DecoupledTrackingLoss(nn.Module):
 
     @torch.no_grad()
     def _match(self, logits: Tensor, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
-        """Step 1: ``(B, Nd)`` int64, the slot of the target that each object is matched with; -1: background."""
+        """Step 1: ``(B, Nd)`` int64, slot of each object's target; -1: background."""
         assignment = torch.full(logits.shape[:2], -1, device=logits.device)
         for clip, (height, width) in enumerate(targets.img_shapes):
             slots = targets.present[clip].nonzero()[:, 0]
@@ -163,9 +165,9 @@ class DecoupledTrackingLoss(nn.Module):
                 or not torch.isfinite(logits[clip]).all()
             ):
                 raise FloatingPointError(
-                    'the network predicts boxes or scores that are not finite (NaN or inf), so they '
-                    'cannot be matched with targets: lower the learning rate, check clip_grad, or '
-                    'train without --amp'
+                    'the network predicts boxes or scores that are not finite (NaN or inf), so '
+                    'they cannot be matched with targets: lower the learning rate, check '
+                    'clip_grad, or train without --amp'
                 )
             result = self.assigner.assign(
                 InstanceData(
@@ -191,7 +193,7 @@ class DecoupledTrackingLoss(nn.Module):
         valid: Tensor,
         targets: FrameTargets,
     ) -> dict[str, Tensor]:
-        """Focal, L1 and GIoU sums of ``N`` queries against the slots that ``assignment (B, N)`` names."""
+        """Focal, L1 and GIoU sums of ``N`` queries against the slots in ``assignment (B, N)``."""
         found = assignment >= 0
         slot = assignment.clamp(min=0)
         labels = torch.where(found, targets.labels.gather(1, slot), logits.shape[-1])
@@ -226,7 +228,7 @@ class DecoupledTrackingLoss(nn.Module):
 
 
 def _to_float32(value):
-    """Half-precision network outputs as float32: matching and losses are a float32 island under AMP."""
+    """Half-precision outputs as float32: matching and losses are a float32 island under AMP."""
     if isinstance(value, Tensor):
         return value.float()
     return type(value)(*map(_to_float32, value)) if hasattr(value, '_fields') else value

@@ -1,4 +1,4 @@
-"""LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: it is one frame, from features to association."""
+"""LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
 import numpy as np
 import torch
@@ -24,12 +24,13 @@ from .tracklet_update import SlotDecisions
 class LAMOTR(BaseMOTModel):
     """Tracking-by-Learnable-Association: detect objects and tracklets apart, then associate them.
 
-    Each frame is a pure function of (features, state) with static shapes, :meth:`decode_frame`, followed by
-    :class:`TrackletUpdate`. Between the two stands the decision which tracklets live: by ground truth in
-    training (:class:`ClipTracklets`), by :class:`Lifecycle` at inference.
+    Each frame is a pure function of (features, state) with static shapes, :meth:`decode_frame`,
+    followed by :class:`TrackletUpdate`. Between the two stands the decision which tracklets live:
+    by ground truth in training (:class:`ClipTracklets`), by :class:`Lifecycle` at inference.
 
     Args:
-        backbone, neck: any mmdet backbone and neck that yield ``encoder.num_levels`` levels of width ``d``.
+        backbone, neck: any mmdet backbone and neck that yield ``encoder.num_levels`` levels of
+            width ``d``.
         encoder: arguments of :class:`FeatureEncoder`.
         sotd_head, sgla, tracklet_update, criterion: configs of the parts (Sec. 3.1, 3.2, 3.4, 3.3).
         clip_tracklets: arguments of :class:`ClipTracklets`.
@@ -37,7 +38,8 @@ class LAMOTR(BaseMOTModel):
         tracklet_slots: slots that a video starts with; they double when they are full.
         out_score_thr: output tracks with a score above it (probability).
         out_min_area: output tracks with an area above it, px^2 of the original image.
-        encode_ahead: frames of a video that are encoded in one call, where the data loader gives several.
+        encode_ahead: frames of a video that are encoded in one call, where the data loader gives
+            several.
     """
 
     def __init__(
@@ -110,8 +112,9 @@ class LAMOTR(BaseMOTModel):
             data_samples: ``B`` clips of ``T`` frames with ``gt_instances``.
 
         Returns:
-            Losses (``*loss*``) and counts for monitoring: ``asso_tp``, ``asso_fp``, ``asso_fn`` (pairs at the
-            gate) and ``tck_carried``, ``tck_total`` (tracklets that were carried on, that were present).
+            Losses (``*loss*``) and counts for monitoring: ``asso_tp``, ``asso_fp``, ``asso_fn``
+            (pairs at the gate) and ``tck_carried``, ``tck_total`` (tracklets that were carried on,
+            that were present).
 
         Raises:
             ValueError: for ids that occur twice in a frame and boxes that are not finite.
@@ -148,17 +151,18 @@ class LAMOTR(BaseMOTModel):
     def predict(
         self, inputs: Tensor, data_samples: list[TrackDataSample], **kwargs
     ) -> list[TrackDataSample]:
-        """Track the frames of one video, in order; a new video starts at ``frame_id`` 0 or a new ``video_id``.
+        """Track the frames of one video, in order; a new video starts at ``frame_id`` 0 or a new
+        ``video_id``.
 
         Args:
             inputs: ``(1, T, 3, H, W)`` float, normalised, padded; usually ``T = 1``.
             data_samples: one sample of ``T`` frames.
 
         Returns:
-            The sample; each frame has ``pred_track_instances`` (``bboxes`` xyxy px of the original image,
-            ``scores``, ``labels``, ``instances_id``), ``pred_instances`` (every object query's detection, as
-            an mmdet detector gives it) and the metainfo ``association`` (scores ``S`` of the kept objects and
-            live tracklets, boxes, ids, matches).
+            The sample; each frame has ``pred_track_instances`` (``bboxes`` xyxy px of the original
+            image, ``scores``, ``labels``, ``instances_id``), ``pred_instances`` (every object
+            query's detection, as an mmdet detector gives it) and the metainfo ``association``
+            (scores ``S`` of the kept objects and live tracklets, boxes, ids, matches).
 
         Raises:
             ValueError: for more than one video in a batch.
@@ -218,7 +222,7 @@ class LAMOTR(BaseMOTModel):
         )
 
     def _reserve_slots(self, scores: FrameScores) -> bool:
-        """Double the slots until every track that may be born finds one; whether that was needed."""
+        """Double the slots until every possible birth finds one; returns whether it had to."""
         now = slots = len(self.lifecycle.ids)
         while slots < self.lifecycle.slots_needed(scores):
             slots *= 2

@@ -20,10 +20,10 @@ class SpatialWeightedAttention(BaseModule):
     """One layer of Fig. 3: attention over objects and tracklets, biased by the association matrix.
 
     ``A = softmax(O W_Q (O W_K)^T / sqrt(d_k) + M W_asso)``, ``O <- LN(O + A O W_V W_O)``,
-    ``O <- LN(O + FFN(O))`` (the block of the Edge-Augmented Graph Transformer that the paper builds on),
-    ``M <- M + A W_upd``. The paper gives M for object-tracklet pairs only, so the object-tracklet block
-    of the logits gets ``M W_asso``, the tracklet-object block its transpose, the other two get 0; and
-    ``A W_upd`` reads the mean of the two blocks.
+    ``O <- LN(O + FFN(O))`` (the block of the Edge-Augmented Graph Transformer that the paper builds
+    on), ``M <- M + A W_upd``. The paper gives M for object-tracklet pairs only, so the
+    object-tracklet block of the logits gets ``M W_asso``, the tracklet-object block its transpose,
+    the other two get 0; and ``A W_upd`` reads the mean of the two blocks.
     """
 
     def __init__(self, embed_dims: int, num_heads: int, ffn_dims: int) -> None:
@@ -73,7 +73,7 @@ class SpatialWeightedAttention(BaseModule):
 
 
 def _block_bias(bias: Tensor) -> Tensor:
-    """``(B, heads, Nd, Nt)`` -> ``(B, heads, Nd + Nt, Nd + Nt)``: it and its transpose off the diagonal, else 0."""
+    """``(B, heads, Nd, Nt)`` -> ``(B, heads, N, N)``: it and its transpose off the diagonal."""
     objects, tracklets = bias.shape[-2:]
     top = torch.cat([bias.new_zeros(*bias.shape[:2], objects, objects), bias], -1)
     bottom = torch.cat(
@@ -87,8 +87,9 @@ class SGLA(BaseModule):
     """Scores every object-tracklet pair while the two exchange information.
 
     In each of ``L`` layers: boxes of ``O(l)`` by the shared detection head -> pairwise differences
-    ``B_diff`` -> relative deviation encoding ``E_diff`` (one MLP, shared by the layers) -> ``M(l) + E_diff``
-    -> :class:`SpatialWeightedAttention`. ``M(0) = 0``; the scores are ``S = sigmoid(M(L) w)``.
+    ``B_diff`` -> relative deviation encoding ``E_diff`` (one MLP, shared by the layers) ->
+    ``M(l) + E_diff`` -> :class:`SpatialWeightedAttention`. ``M(0) = 0``; the scores are
+    ``S = sigmoid(M(L) w)``.
 
     Args:
         embed_dims: ``d``.

@@ -75,7 +75,7 @@ class SOTDHead(BaseModule):
             )
 
     def forward(self, features: FrameFeatures, tracklets: TrackletState) -> Detections:
-        """``F_t``, ``Q^obj`` and ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
+        """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
         batch = len(tracklets.valid)
         objects = self.query_embedding.weight.expand(batch, -1, -1)
         anchors = self.anchor_embedding.weight.sigmoid().expand(batch, -1, -1)
@@ -96,7 +96,8 @@ class SOTDHead(BaseModule):
         )
 
     def predict(self, embeds: Tensor, anchors_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
-        """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder layer.
+        """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder
+        layer.
 
         Args:
             embeds: ``(B, N, d)``.
@@ -112,8 +113,8 @@ class SOTDHead(BaseModule):
         )
 
     def _self_attn_mask(self, valid: Tensor) -> Tensor:
-        """``(B * heads, Nd + Nt, Nd + Nt)`` bool: padded slots are no keys. Object keys stay open, so
-        that no row is masked as a whole."""
+        """``(B * heads, Nd + Nt, Nd + Nt)`` bool: padded slots are no keys. Object keys stay open,
+        so that no row is masked as a whole."""
         keys = torch.cat([valid.new_ones(len(valid), self.num_queries), valid], 1)
         total = keys.shape[1]
         return (~keys)[:, None, None].expand(-1, self.num_heads, total, -1).flatten(0, 1)

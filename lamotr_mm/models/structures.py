@@ -1,4 +1,4 @@
-"""The tensors that pass between the parts of a frame. All boxes are normalised by the image shape."""
+"""The tensors that pass between the parts of a frame. Boxes: normalised by the image shape."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,8 @@ from torch import Tensor
 
 
 class FrameFeatures(NamedTuple):
-    """Image features ``F_t`` (Sec. 3.1) of ``N`` frames: the output of the encoder, flattened over levels.
+    """Image features ``F_t`` (Sec. 3.1) of ``N`` frames: the output of the encoder, flattened over
+    levels.
 
     Attributes:
         memory: ``(N, S, d)``, keys and values of the decoder's cross-attention.
@@ -38,8 +39,8 @@ class Detections(NamedTuple):
 
     Attributes:
         embeds: ``(B, Nd + Nt, d)``, ``E^obj`` and ``E^tck`` of the last decoder layer.
-        anchors_cxcywh: ``(B, Nd + Nt, 4)``, anchors that *entered* the last layer, detached. Boxes of
-            the last layer and of every SGLA layer are offsets from them.
+        anchors_cxcywh: ``(B, Nd + Nt, 4)``, anchors that *entered* the last layer, detached. Boxes
+            of the last layer and of every SGLA layer are offsets from them.
         logits: ``(decoder layers, B, Nd + Nt, C)`` classification logits.
         boxes_cxcywh: ``(decoder layers, B, Nd + Nt, 4)``.
     """
@@ -51,12 +52,14 @@ class Detections(NamedTuple):
 
 
 class FrameOutput(NamedTuple):
-    """Everything that the network says of one frame; objects first, then tracklets, in dimension ``Nd + Nt``.
+    """Everything that the network says of one frame; objects first, then tracklets, in dimension
+    ``Nd + Nt``.
 
     Attributes:
         detections: output of the decoder, for its auxiliary losses.
         embeds: ``(B, Nd + Nt, d)``, ``O^obj`` and ``O^tck`` of the last SGLA layer.
-        logits: ``(SGLA layers, B, Nd + Nt, C)`` of ``O(1) .. O(L)``; the last is the prediction ``P``.
+        logits: ``(SGLA layers, B, Nd + Nt, C)`` of ``O(1) .. O(L)``; the last is the prediction
+            ``P``.
         boxes_cxcywh: ``(SGLA layers, B, Nd + Nt, 4)``.
         asso_logits: ``(B, Nd, Nt)``, association matrix before the sigmoid that makes ``S``.
     """

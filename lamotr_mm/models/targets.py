@@ -1,4 +1,4 @@
-"""Ground truth of clips in tracklet-slot order: slot ``k`` of a clip is its ``k``-th distinct id."""
+"""Ground truth of clips in slot order: slot ``k`` of a clip is its ``k``-th distinct id."""
 
 from typing import NamedTuple
 

@@ -13,11 +13,13 @@ from .structures import FrameOutput
 
 
 class SlotDecisions(NamedTuple):
-    """What becomes of each tracklet slot after a frame, decided by matching to ground truth (training)
-    or by the lifecycle (inference). A valid slot that is neither ``present`` nor ``born`` is frozen.
+    """What becomes of each tracklet slot after a frame, decided by matching to ground truth
+    (training) or by the lifecycle (inference). A valid slot that is neither ``present`` nor
+    ``born`` is frozen.
 
     Attributes:
-        object_index: ``(B, Nt)`` int64, the object that the slot is matched with or born from; -1: none.
+        object_index: ``(B, Nt)`` int64, the object that the slot is matched with or born from; -1:
+            none.
         present: ``(B, Nt)`` bool, the tracklet was found in this frame.
         born: ``(B, Nt)`` bool, the slot starts a tracklet from its object.
         valid: ``(B, Nt)`` bool, the slot enters the next frame.
@@ -33,8 +35,8 @@ class SlotDecisions(NamedTuple):
 class TrackletUpdate(BaseModule):
     """Eq. 2: ``Q^tck_{t+1} = w O^tck_t + (1 - w) O^obj`` for a matched tracklet; no parameters.
 
-    Present but unmatched: ``O^tck``. Born: ``O^obj``. Absent or lost: query and anchor stay frozen. The
-    next anchor is the box that was predicted in this frame, detached.
+    Present but unmatched: ``O^tck``. Born: ``O^obj``. Absent or lost: query and anchor stay frozen.
+    The next anchor is the box that was predicted in this frame, detached.
 
     Args:
         weight: ``w``; 1 for DanceTrack, 0.9 for SportsMOT, 0.5 for MOT17 (Sec. 4.2).
@@ -49,7 +51,7 @@ class TrackletUpdate(BaseModule):
     def forward(
         self, state: TrackletState, output: FrameOutput, decisions: SlotDecisions
     ) -> TrackletState:
-        """State that entered frame ``t``, output of frame ``t`` -> state that enters frame ``t + 1``."""
+        """State that entered frame ``t`` and its output -> state that enters frame ``t + 1``."""
         num_objects = output.num_objects
         boxes = output.boxes_cxcywh[-1].detach()
         index = decisions.object_index.clamp(min=0)[..., None]

@@ -1,4 +1,6 @@
-"""The life of a track at inference: birth, keep, lose, recover, end (Sec. 3.3 and our decisions in its silence)."""
+"""The life of a track at inference: birth, keep, lose, recover, end (Sec. 3.3 and our decisions in
+its silence).
+"""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,8 +16,10 @@ class FrameScores(NamedTuple):
     """What the network says of one frame, on the host. Boxes are xyxy in px of the original image.
 
     Attributes:
-        object_scores, object_labels, object_boxes_xyxy: ``(Nd,)``, ``(Nd,)``, ``(Nd, 4)`` of ``O^obj``.
-        tracklet_scores, tracklet_labels, tracklet_boxes_xyxy: ``(Nt,)``, ``(Nt,)``, ``(Nt, 4)`` of ``O^tck``.
+        object_scores, object_labels, object_boxes_xyxy: ``(Nd,)``, ``(Nd,)``, ``(Nd, 4)`` of
+            ``O^obj``.
+        tracklet_scores, tracklet_labels, tracklet_boxes_xyxy: ``(Nt,)``, ``(Nt,)``, ``(Nt, 4)`` of
+            ``O^tck``.
         association: ``(Nd, Nt)``, ``S`` as probabilities.
     """
 
@@ -34,9 +38,10 @@ class FrameTracks(NamedTuple):
     Attributes:
         slots: ``(n,)`` int64, slots of the tracks that are alive in this frame.
         ids: ``(n,)`` int64, their ids, from 1.
-        scores, labels, boxes_xyxy: ``(n,)``, ``(n,)``, ``(n, 4)`` px; the tracklet's own, a newborn's
-            are its object's.
-        object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1: none.
+        scores, labels, boxes_xyxy: ``(n,)``, ``(n,)``, ``(n, 4)`` px; the tracklet's own, a
+            newborn's are its object's.
+        object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1:
+            none.
         present, born, valid: ``(Nt,)`` bool, see ``SlotDecisions``.
         objects: ``(No,)`` int64, objects that passed ``det_thr``.
         matches: ``(K, 2)`` int64, matched (object, slot).
@@ -59,20 +64,22 @@ class FrameTracks(NamedTuple):
 class Lifecycle:
     """Assigns objects to tracklets by ``S`` and decides who lives. Holds ids and ages, no tensors.
 
-    A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the largest sum of
-    ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched one lives while its own
-    score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a row. An unmatched
-    object with score >= ``new_thr``, and ``S`` below the gate to every tracklet, starts a track.
+        A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the
+    largest sum of
+        ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched one lives while
+        its own score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a
+        row. An unmatched object with score >= ``new_thr``, and ``S`` below the gate to every tracklet,
+        starts a track.
 
-    Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live on
-    at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou`` with a
-    track of this frame.
+        Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live
+        on at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou``
+        with a track of this frame.
 
-    Args:
-        det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
-        gate: smallest ``S`` of a match.
-        miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
-        birth_iou, keep_iou: the guards.
+        Args:
+            det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
+            gate: smallest ``S`` of a match.
+            miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
+            birth_iou, keep_iou: the guards.
     """
 
     det_thr: float = 0.5
@@ -101,7 +108,7 @@ class Lifecycle:
         self.misses = np.concatenate([self.misses, np.zeros(added, dtype=np.int64)])
 
     def slots_needed(self, frame: FrameScores) -> int:
-        """Slots that the live tracklets and every track that this frame may start take up at most."""
+        """Most slots that the live tracklets and the tracks that this frame may start take up."""
         return int((self.ids != NO_TRACK).sum()) + len(self._candidates(frame))
 
     def step(self, frame: FrameScores) -> FrameTracks:
@@ -137,7 +144,7 @@ class Lifecycle:
         return np.stack([objects[rows[passed]], live[columns[passed]]], 1)
 
     def _keep(self, frame: FrameScores, live: np.ndarray, matches: np.ndarray) -> np.ndarray:
-        """Unmatched slots that live on by their own score, best first, if nobody lives there already."""
+        """Unmatched slots that live on by their own score, best first, where nobody is yet."""
         boxes, scores = frame.tracklet_boxes_xyxy, frame.tracklet_scores
         alive = list(matches[:, 1])
         unmatched = np.setdiff1d(live, matches[:, 1])
@@ -157,7 +164,7 @@ class Lifecycle:
         self.misses[ended] = 0
 
     def _candidates(self, frame: FrameScores) -> np.ndarray:
-        """Objects that may start a track, best first: ``S`` below the gate to every tracklet, so unmatched."""
+        """Objects that may start a track, best first: ``S`` to every tracklet is below the gate."""
         claimed = (frame.association[:, self.ids != NO_TRACK] >= self.gate).any(1)
         confident = frame.object_scores >= max(self.new_thr, self.det_thr)
         candidates = np.flatnonzero(confident & ~claimed)
@@ -219,7 +226,7 @@ def _max_iou(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> float:
 
 
 def overlapping_pairs(boxes_xyxy: np.ndarray, iou: float) -> int:
-    """How many pairs of ``(n, 4)`` boxes overlap by more than ``iou``: live tracks that share a target."""
+    """Pairs of ``(n, 4)`` boxes that overlap by more than ``iou``: tracks that share a target."""
     if len(boxes_xyxy) < 2:
         return 0
     return int((np.triu(bbox_overlaps(boxes_xyxy, boxes_xyxy), 1) > iou).sum())

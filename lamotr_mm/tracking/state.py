@@ -21,7 +21,7 @@ class TrackletState(NamedTuple):
 
     @classmethod
     def empty(cls, batch: int, slots: int, like: Tensor) -> 'TrackletState':
-        """``slots`` padded slots for ``batch`` clips, with width, dtype and device of ``like (..., d)``."""
+        """``slots`` padded slots for ``batch`` clips; width, dtype, device of ``like (..., d)``."""
         return cls(
             query=like.new_zeros(batch, slots, like.shape[-1]),
             anchor_cxcywh=like.new_zeros(batch, slots, 4),

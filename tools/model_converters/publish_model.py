@@ -1,6 +1,8 @@
-"""Training checkpoint -> weights to ship: half precision, no optimiser, loadable with ``weights_only``.
+"""Training checkpoint -> weights to ship: half precision, no optimiser, loadable with
+``weights_only``.
 
-python tools/model_converters/publish_model.py work_dirs/lamotr_pets/epoch_20.pth demo/weights/lamotr_pets.pth
+python tools/model_converters/publish_model.py work_dirs/lamotr_pets/epoch_20.pth
+demo/weights/lamotr_pets.pth
 """
 
 import argparse
@@ -45,9 +47,8 @@ def main() -> None:
     torch.save(published, part)
     torch.load(part, weights_only=True)
     os.replace(part, args.out)
-    print(
-        f'{args.out}: {args.out.stat().st_size / 2**20:.1f} MiB, {len(published["state_dict"])} tensors'
-    )
+    size = args.out.stat().st_size / 2**20
+    print(f'{args.out}: {size:.1f} MiB, {len(published["state_dict"])} tensors')
 
 
 if __name__ == '__main__':

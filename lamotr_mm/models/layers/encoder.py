@@ -1,4 +1,4 @@
-"""Feature levels -> ``F_t``: positional encoding and the deformable transformer encoder (Sec. 3.1)."""
+"""Feature levels -> ``F_t``: positional encoding and deformable encoder (Sec. 3.1)."""
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,7 @@ class Encoder(DeformableDetrTransformerEncoder):
         self.embed_dims = self.layers[0].embed_dims
 
     def forward(self, query: Tensor, reference_points: Tensor, **kwargs) -> Tensor:
-        """``query (N, S, d)`` and ``reference_points (N, S, levels, 2)`` -> memory ``(N, S, d)``."""
+        """``query (N, S, d)``, ``reference_points (N, S, levels, 2)`` -> memory ``(N, S, d)``."""
         for layer in self.layers:
             if self.with_cp and self.training:
                 query = checkpoint(
@@ -76,8 +76,8 @@ class FeatureEncoder(BaseModule):
         self.level_embed = nn.Parameter(torch.empty(num_levels, self.encoder.embed_dims))
         if 2 * self.positional_encoding.num_feats != self.encoder.embed_dims:
             raise ValueError(
-                f'positional_encoding.num_feats={self.positional_encoding.num_feats} must be half of '
-                f'the encoder width {self.encoder.embed_dims}'
+                f'positional_encoding.num_feats={self.positional_encoding.num_feats} must be half '
+                f'of the encoder width {self.encoder.embed_dims}'
             )
 
     def init_weights(self) -> None:
@@ -144,7 +144,9 @@ class FeatureEncoder(BaseModule):
 
     @staticmethod
     def _padding_masks(mlvl_feats, img_shapes, batch_input_shape) -> list[Tensor | None]:
-        """``(N, h, w)`` bool per level, ``True`` at padded pixels; all ``None`` where nothing is padded."""
+        """``(N, h, w)`` bool per level, ``True`` at padded pixels; all ``None`` where nothing is
+        padded.
+        """
         if all(tuple(shape[:2]) == tuple(batch_input_shape) for shape in img_shapes):
             return [None] * len(mlvl_feats)
         mask = mlvl_feats[0].new_ones(len(img_shapes), *batch_input_shape)
@@ -159,7 +161,9 @@ def _valid_ratio(mask: Tensor) -> Tensor:
 
 
 def _reference_points(shapes: list[tuple[int, int]], valid_ratios: Tensor) -> Tensor:
-    """Pixel centres of every level as seen in every level, ``(N, S, levels, 2)`` (x, y) in 0..1 of the padded image."""
+    """Pixel centres of every level as seen in every level, ``(N, S, levels, 2)`` (x, y) in 0..1 of
+    the padded image.
+    """
     points = []
     for level, (height, width) in enumerate(shapes):
         y, x = torch.meshgrid(

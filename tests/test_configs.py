@@ -1,0 +1,173 @@
+"""Every config loads and builds; the paper's recipe; other backbones train a step and track."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+from lamotr_mm import registry
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.py')]
+NAMES = sorted(name for name in NAMES if '_base_' not in name)
+REGISTRIES = [
+    getattr(registry, name)
+    for name in ('MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'HOOKS')
+]
+BOXES = torch.tensor([[10.0, 10.0, 50.0, 60.0], [60.0, 20.0, 120.0, 90.0]])
+
+
+def load(name: str, **overrides) -> Config:
+    """A config without weights to download; ``overrides`` of the model, with ``__`` for dots."""
+    config = Config.fromfile(CONFIGS / name)
+    init_default_scope(config.default_scope)
+    for part in walk(config.model):
+        part.pop('init_cfg', None)
+    config.merge_from_dict(
+        {f'model.{key.replace("__", ".")}': value for key, value in overrides.items()}
+    )
+    return config
+
+
+def walk(node) -> Iterator[dict]:
+    """Every dict in a config."""
+    if isinstance(node, dict):
+        yield node
+        node = node.values()
+    if not isinstance(node, str) and hasattr(node, '__iter__'):
+        for child in list(node):
+            yield from walk(child)
+
+
+def build(config: Config) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return registry.MODELS.build(config.model)
+
+
+def trainable(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+def sample(annotated: list[int], first_frame: int = 0) -> TrackDataSample:
+    """A clip of 96 x 128 px; ``annotated[t]``: number of targets in frame ``t``."""
+    clip = TrackDataSample()
+    frames = []
+    for t, count in enumerate(annotated):
+        meta = dict(img_shape=(96, 128), ori_shape=(96, 128), frame_id=first_frame + t, video_id=0)
+        frame = DetDataSample(metainfo=meta)
+        frame.gt_instances = InstanceData(
+            bboxes=BOXES[:count],
+            labels=torch.zeros(count, dtype=torch.long),
+            instances_ids=torch.arange(count),
+        )
+        frames.append(frame)
+    clip.video_data_samples = frames
+    return clip
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_config_loads_and_builds(name):
+    config = load(name)
+    model = build(config)
+    assert trainable(model) > 1e6
+    assert config.default_scope == 'mmdet'
+    assert config.custom_imports.imports == ['lamotr_mm']
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_config_names_only_types_that_exist(name):
+    """Also those that are looked up late, by a runner: datasets, transforms, metrics, hooks."""
+    config = load(name)
+    types = {part['type'] for part in walk(config._cfg_dict) if isinstance(part.get('type'), str)}
+    ours = {name for name in types if name.startswith('lamotr_mm.')}
+    assert 'lamotr_mm.LAMOTR' in ours
+    for kind in sorted(ours):
+        assert any(reg.get(kind) is not None for reg in REGISTRIES), kind
+    hooks = [hook.type for hook in config.custom_hooks]
+    assert len(set(hooks)) == len(hooks), f'a hook that runs twice: {hooks}'
+
+
+def test_parameters_of_table_7():
+    """50.29M trainable parameters, 3.24M of them in SGLA, none in the update and the losses."""
+    model = build(load('lamotr_dancetrack.py'))
+    assert trainable(model) == 50_288_623
+    assert round(trainable(model) / 1e6, 2) == 50.29
+    assert trainable(model.sgla) == 3_243_809
+    assert trainable(model.tracklet_update) == trainable(model.criterion) == 0
+    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    # stem and first stage; batch normalisation, which the official code keeps as buffers
+    assert frozen == 222_400 + 53_120
+
+
+def test_recipe_of_section_4_2():
+    config = load('lamotr_dancetrack.py')
+    model = config.model
+    assert (model.sotd_head.num_queries, model.tracklet_update.weight) == (300, 1.0)
+    assert model.clip_tracklets == dict(score_thr=0.5, iou_thr=0.5)
+    assert model.criterion.asso_weight == 10
+    sampler = config.train_dataloader.dataset.pipeline[0]
+    assert (sampler.type, sampler.clip_len, sampler.max_interval) == (
+        'lamotr_mm.ClipSampler',
+        3,
+        10,
+    )
+    assert config.train_dataloader.batch_size == 1
+    assert config.train_cfg.max_epochs == 18
+    assert config.param_scheduler[0].milestones == [12]
+
+    optimizer = build_optim_wrapper(build(config), config.optim_wrapper).optimizer
+    rates = {}
+    for group in optimizer.param_groups:
+        rates.setdefault(round(group['lr'], 9), 0)
+        rates[round(group['lr'], 9)] += sum(p.numel() for p in group['params'])
+    # 12 deformable attentions with 8 heads x 4 levels x 4 points x (x, y)
+    offsets = 12 * (256 * 256 + 256)
+    backbone = trainable(build(config).backbone)
+    assert rates == {2e-4: 50_288_623 - backbone - offsets, 2e-5: backbone + offsets}
+
+
+BACKBONES = [
+    'lamotr_r18_dancetrack.py',
+    'lamotr_mobilenetv2_dancetrack.py',
+    'lamotr_swin-t_dancetrack.py',
+    'lamotr_pets.py',
+]
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_another_backbone_trains_a_step_and_tracks(name, monkeypatch):
+    """Every trainable parameter gets a gradient: DDP needs no find_unused_parameters."""
+    config = load(name, sotd_head__num_queries=20, clip_tracklets__score_thr=0.0)
+    config.model.clip_tracklets.iou_thr = -1.0
+    model = build(config).train()
+    monkeypatch.setattr(type(model), '_dump_init_info', lambda self: None)
+    model.init_weights()
+    wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    images = torch.randint(256, (2, 3, 96, 128), dtype=torch.uint8)
+    data = model.data_preprocessor(
+        dict(inputs=[images], data_samples=[sample([2, 1])]), training=True
+    )
+    losses = model(**data, mode='loss')
+    assert losses['tck_total'] == 1
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    for key, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, key
+    wrapper.step()
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+    model.eval()
+    with torch.no_grad():  # every object is confident: tracks are born
+        model.sotd_head.cls_branches[-1].bias.fill_(5.0)
+    first = model.test_step(dict(inputs=[images[:1]], data_samples=[sample([0])]))
+    second = model.test_step(dict(inputs=[images[1:]], data_samples=[sample([0], first_frame=1)]))
+    born = first[0][0].pred_track_instances.instances_id
+    alive = second[0][0].pred_track_instances.instances_id
+    assert len(born) > 0
+    assert set(born.tolist()) & set(alive.tolist())

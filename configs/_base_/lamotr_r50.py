@@ -51,7 +51,7 @@ model = dict(
         decoder=dict(
             num_layers=6,
             layer_cfg=dict(
-                self_attn_cfg=dict(embed_dims=256, num_heads=8, dropout=0.0),
+                self_attn_cfg=dict(embed_dims=256, num_heads=8),
                 cross_attn_cfg=dict(
                     embed_dims=256, num_heads=8, num_levels=num_levels, num_points=4
                 ),

@@ -64,22 +64,21 @@ class FrameTracks(NamedTuple):
 class Lifecycle:
     """Assigns objects to tracklets by ``S`` and decides who lives. Holds ids and ages, no tensors.
 
-        A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the
-    largest sum of
-        ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched one lives while
-        its own score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a
-        row. An unmatched object with score >= ``new_thr``, and ``S`` below the gate to every tracklet,
-        starts a track.
+    A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the
+    largest sum of ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched
+    one lives while its own score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance``
+    frames in a row. An unmatched object with score >= ``new_thr``, and ``S`` below the gate to
+    every tracklet, starts a track.
 
-        Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live
-        on at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou``
-        with a track of this frame.
+    Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live
+    on at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou``
+    with a track of this frame.
 
-        Args:
-            det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
-            gate: smallest ``S`` of a match.
-            miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
-            birth_iou, keep_iou: the guards.
+    Args:
+        det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
+        gate: smallest ``S`` of a match.
+        miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
+        birth_iou, keep_iou: the guards.
     """
 
     det_thr: float = 0.5

@@ -11,7 +11,8 @@ from lamotr_mm.registry import HOOKS
 class FiniteLossHook(Hook):
     """Stops training at the first NaN or infinite loss and names it.
 
-    mmdet's ``CheckInvalidLossHook`` looks at the total every 50 iterations; by then every weight is NaN.
+    mmdet's ``CheckInvalidLossHook`` looks at the total every 50 iterations; by then every weight is
+    NaN.
     """
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
@@ -27,7 +28,7 @@ class FiniteLossHook(Hook):
         ]
         if broken:
             raise FloatingPointError(
-                f'iteration {runner.iter + 1} (epoch {runner.epoch + 1}): {", ".join(broken)} is not '
-                'finite. The last checkpoint is sound: lower optim_wrapper.optimizer.lr, check '
+                f'iteration {runner.iter + 1} (epoch {runner.epoch + 1}): {", ".join(broken)} is '
+                'not finite. The last checkpoint is sound: lower optim_wrapper.optimizer.lr, check '
                 'optim_wrapper.clip_grad, or train without --amp, and go on with --resume'
             )

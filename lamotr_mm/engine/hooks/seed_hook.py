@@ -9,10 +9,10 @@ from lamotr_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class SeedHook(Hook):
-    """Makes random numbers a function of (seed, epoch) in the data and of (seed, iteration, rank) in the model.
+    """Random numbers depend on (seed, epoch) in the data, (seed, iteration, rank) in the model.
 
-    mmengine saves no random state with a checkpoint. With this hook a run that is killed and resumed
-    repeats the uninterrupted run bit for bit (on the CPU).
+    mmengine saves no random state with a checkpoint. With this hook a run that is killed and
+    resumed repeats the uninterrupted run bit for bit (on the CPU).
 
     Args:
         seed: base seed; None takes the runner's.
@@ -25,7 +25,7 @@ class SeedHook(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner) -> None:
-        """Tell the data sets the epoch; wrappers (ConcatDataset, RepeatDataset) are looked through."""
+        """Tell the data sets the epoch, through wrappers (ConcatDataset, RepeatDataset)."""
         stack = [runner.train_dataloader.dataset]
         while stack:
             dataset = stack.pop()

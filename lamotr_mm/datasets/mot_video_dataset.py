@@ -93,7 +93,13 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
                 f'annotation file {self.ann_file} does not exist: make it with '
                 'tools/dataset_converters/mot2cocovid.py (docs/datasets.md)'
             )
-        content = mmengine.load(self.ann_file)
+        try:
+            content = mmengine.load(self.ann_file)
+        except ValueError as error:
+            raise ValueError(
+                f'{self.ann_file}: cut off or no json ({error}): make it again with '
+                'tools/dataset_converters/mot2cocovid.py'
+            ) from error
         keys = ('categories', 'videos', 'images', 'annotations')
         missing = [key for key in keys if key not in content]
         if missing:
@@ -166,10 +172,17 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         )
 
     def filter_data(self) -> list[dict]:
-        """Filters frames as ``filter_cfg`` says (not in test mode), and packs them."""
-        return [
-            dict(video, images=PackedFrames(video['images'])) for video in super().filter_data()
-        ]
+        """Filters frames as ``filter_cfg`` says (not in test mode), and packs them.
+
+        Raises:
+            ValueError: No frame is left.
+        """
+        videos = super().filter_data()
+        if not any(video['images'] for video in videos):
+            raise ValueError(
+                f'{self.ann_file}: has no frames, or none that passes filter_cfg={self.filter_cfg}'
+            )
+        return [dict(video, images=PackedFrames(video['images'])) for video in videos]
 
 
 def _touches(box_xyxy: list[float], width: int, height: int) -> bool:

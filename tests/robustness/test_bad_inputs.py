@@ -284,7 +284,7 @@ def edit_json(change) -> None:
         (lambda c: c['categories'][0].update(name='dog'), r'has no class pedestrian; it has dog'),
         (
             lambda c: [c.update({k: []}) for k in ('videos', 'images', 'annotations')],
-            r'train\.json',
+            r'train\.json: has no frames',
         ),
     ],
 )
@@ -297,13 +297,35 @@ def test_broken_json(workshop, change, message):
         workshop.train(workshop.config(NO_VALIDATION))
 
 
-def test_cut_off_json(workshop):
-    """A json that is cut off is named."""
+def test_cut_off_or_missing_json(workshop):
+    """The file is named, and the tool that makes it."""
+    config = workshop.config(NO_VALIDATION)
+    with pytest.raises(FileNotFoundError, match=r'train\.json does not exist: .*mot2cocovid'):
+        workshop.train(config)
     workshop.sequence('a')
     assert workshop.convert() == 0
     truncate(Path('videos/annotations/train.json'))
-    with pytest.raises(ValueError, match=r'train\.json'):
-        workshop.train(workshop.config(NO_VALIDATION))
+    with pytest.raises(ValueError, match=r'train\.json: cut off or no json .*mot2cocovid'):
+        workshop.train(config)
+
+
+def test_frames_too_small_for_the_filter(workshop):
+    """Training on nothing is an error, not a success in no time."""
+    workshop.sequence('a')
+    assert workshop.convert() == 0
+    text = NO_VALIDATION + 'train_dataloader = dict(dataset=dict(filter_cfg=dict(min_size=65)))'
+    with pytest.raises(ValueError, match=r"none that passes filter_cfg=.*'min_size': 65"):
+        workshop.train(workshop.config(text))
+
+
+def test_error_in_a_worker(workshop):
+    """A worker process passes on which frame is broken."""
+    workshop.sequence('a')
+    assert workshop.convert() == 0
+    truncate(Path('videos/train/a/img1/000002.png'))
+    text = NO_VALIDATION + 'train_dataloader = dict(num_workers=1)'
+    with pytest.raises(ValueError, match=r'000002\.png \(video a, frame 2\) is cut off'):
+        workshop.train(workshop.config(text))
 
 
 # ---------------------------------------------------------------- checkpoints and losses

@@ -1,5 +1,6 @@
 """`tools/dist_train.sh` with two processes on the CPU."""
 
+import re
 import socket
 
 import pytest
@@ -48,6 +49,13 @@ def free_port() -> str:
         return str(server.getsockname()[1])
 
 
+def launch(videos: Workshop, script: str, *arguments) -> str:
+    """Output of a shell script that starts several processes."""
+    status, output = videos.run(ROOT / 'tools' / script, *arguments, PORT=free_port())
+    assert status == 0, output
+    return output
+
+
 def flat(by_rank: list[list[int]]) -> list[int]:
     """Counts clip by clip."""
     return [count for counts in by_rank for count in counts]
@@ -69,8 +77,7 @@ def test_two_ranks_equal_one(videos):
     # of the order in which the clips come, chosen so that all these cases occur
     seed = 1
     two = videos.config(CONFIG.format(out='two', clips=1, seed=seed), 'two.py')
-    status, output = videos.run(ROOT / 'tools' / 'dist_train.sh', two, '2', PORT=free_port())
-    assert status == 0, output
+    output = launch(videos, 'dist_train.sh', two, '2')
     assert 'find_unused_parameters=True' not in output
     one = videos.config(CONFIG.format(out='one', clips=2, seed=seed), 'one.py')
     videos.train(one)
@@ -88,3 +95,62 @@ def test_two_ranks_equal_one(videos):
     assert differences[0] <= 1e-6
     assert max(differences) <= 1e-5
     assert step > 1e-3, 'a step that changes nothing proves nothing'
+
+
+@pytest.mark.soak
+def test_two_ranks_are_resumed(videos):
+    """Two epochs in one go equal one epoch, and a second one after --resume, bit for bit."""
+    text = 'val_dataloader = val_evaluator = val_cfg = None\ntrain_cfg = dict(max_epochs={})'
+    long, short = (videos.config(text.format(n), f'epochs{n}.py') for n in (2, 1))
+    launch(videos, 'dist_train.sh', long, '2', '--work-dir', 'whole')
+    launch(videos, 'dist_train.sh', short, '2', '--work-dir', 'parts')
+    launch(videos, 'dist_train.sh', long, '2', '--work-dir', 'parts', '--resume')
+    whole, parts = (
+        torch.load(videos.folder / run / 'epoch_2.pth', weights_only=False)['state_dict']
+        for run in ('whole', 'parts')
+    )
+    assert largest_difference(whole, parts) == 0
+
+
+@pytest.mark.soak
+def test_two_ranks_score_as_one(videos):
+    """Videos split over two ranks give the scores, the tracks and the counts of one rank."""
+    every = (
+        'model = dict(lifecycle=dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0), out_score_thr=0.0, '
+        'out_min_area=0.0)'
+    )
+    config = videos.config(every)
+    videos.train(config, '--work-dir', 'run')
+    launch(videos, 'dist_test.sh', config, 'run/epoch_1.pth', '2', '--out', 'two')
+    videos.test(videos.config(every), 'run/epoch_1.pth', '--out', 'one')
+    files = [sorted((videos.folder / run).iterdir()) for run in ('one', 'two')]
+    assert [file.name for file in files[0]] == ['none.txt', 'one.txt', 'three.txt']
+    assert any(file.read_text() for file in files[0])
+    for one, two in zip(*files, strict=True):
+        assert one.read_text() == two.read_text()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (
+            'optim_wrapper = dict(optimizer=dict(lr=1e30), clip_grad=None)\n'
+            'train_cfg = dict(max_epochs=3)',
+            'FloatingPointError: .*not finite',
+        ),
+        (
+            'train_dataloader = dict(num_workers=1)',
+            r'ValueError: frame .*none.img1.000002\.png .*is cut off or no image',
+        ),
+    ],
+    ids=['loss', 'frame'],
+)
+def test_an_error_on_one_rank_ends_both(videos, text, message):
+    """No rank waits for ever for another that has failed."""
+    if 'frame' in message:
+        (videos.videos / 'train' / 'none' / 'img1' / '000002.png').write_text('broken')
+    config = videos.config(f'val_dataloader = val_evaluator = val_cfg = None\n{text}')
+    status, output = videos.run(ROOT / 'tools' / 'dist_train.sh', config, '2', PORT=free_port())
+    assert status != 0
+    assert re.search(message, output), output

@@ -92,6 +92,10 @@ def test_killed_in_an_epoch_and_while_saving(videos):
     assert_equal_checkpoints(Path('run/epoch_3.pth'), Path('whole/epoch_3.pth'))
     assert not torch.equal(*(weights(f'run/epoch_{epoch}.pth') for epoch in (1, 3)))
 
+    done = Path('run/epoch_3.pth').read_bytes()
+    videos.train(config(videos, 'done'), '--work-dir', 'run', '--resume')
+    assert Path('run/epoch_3.pth').read_bytes() == done, 'a run at its end is left alone'
+
 
 def weights(file: str) -> torch.Tensor:
     """All weights of a checkpoint, as one vector."""

@@ -1,6 +1,13 @@
 """Real and synthetic video, clip sampling and augmentation."""
 
 from .mot_video_dataset import MOTVideoDataset
+from .synthetic import LoadSyntheticFrame, SyntheticVideoDataset
 from .transforms import ClipSampler, LoadFrame
 
-__all__ = ['ClipSampler', 'LoadFrame', 'MOTVideoDataset']
+__all__ = [
+    'ClipSampler',
+    'LoadFrame',
+    'LoadSyntheticFrame',
+    'MOTVideoDataset',
+    'SyntheticVideoDataset',
+]

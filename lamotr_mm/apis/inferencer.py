@@ -1,0 +1,180 @@
+"""Track frames that are in memory: a model from its config and weights, and a stream of results."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+
+from lamotr_mm.engine.checkpoints import check_fit, existing_checkpoint
+from lamotr_mm.engine.launch import load_config
+from lamotr_mm.models import LAMOTR
+from lamotr_mm.registry import MODELS
+
+
+def init_model(
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+) -> LAMOTR:
+    """Build the model of a config, in eval mode, with all the weights of a checkpoint.
+
+    The config's pretrained backbone weights (``init_cfg``) are not loaded. Weights in half
+    precision become float32.
+
+    Args:
+        config: file, or what ``Config.fromfile`` returned.
+        checkpoint: file that `tools/train.py` or `publish_model.py` wrote; None leaves the weights
+            as they are built, at random.
+        device: for example 'cpu' or 'cuda:0'.
+
+    Returns:
+        The model; its attribute ``cfg`` is the config, from which :func:`track_frames` takes the
+        test pipeline.
+
+    Raises:
+        ValueError: the config is missing, broken or not of LA-MOTR; the checkpoint is missing, cut
+            off or of another model; the device is not there.
+    """
+    device = _usable_device(device)
+    cfg = config if isinstance(config, Config) else load_config(str(config))
+    name = cfg.filename or 'config'
+    if 'model' not in cfg:
+        raise ValueError(f'{name} has no model: name a config such as configs/lamotr_pets.py')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, LAMOTR):
+        raise ValueError(f'{name} describes a {type(model).__name__}, not a lamotr_mm.LAMOTR')
+    if checkpoint is not None:
+        load_weights(model, str(checkpoint))
+    model.cfg = cfg
+    return model.to(device).eval()
+
+
+def load_weights(model: torch.nn.Module, path: str) -> None:
+    """Load all weights of a checkpoint file into ``model``, or none.
+
+    Raises:
+        ValueError: the file is missing, cut off, no checkpoint, or of another model.
+    """
+    try:
+        loaded = CheckpointLoader.load_checkpoint(
+            existing_checkpoint(path), map_location='cpu', logger='silent'
+        )
+    except (RuntimeError, OSError, EOFError) as error:  # damaged inside
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'checkpoint {path} cannot be read ({reason}): fetch or train it again'
+        ) from error
+    state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
+    if not isinstance(state, dict):
+        raise ValueError(f'checkpoint {path} holds a {type(loaded).__name__}, not weights by name')
+    # as mmengine does for weights of a wrapped model
+    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    check_fit(model, state, path)
+    model.load_state_dict(state)
+
+
+def build_pipeline(cfg: Config) -> Compose:
+    """The config's test pipeline for frames in memory: without the transforms that load.
+
+    It takes a dict of lists, one item a frame: ``img`` ``(H, W, 3)`` uint8 BGR, ``img_shape`` and
+    ``ori_shape`` (height, width), ``img_id``, ``frame_id``, ``video_id``.
+
+    Raises:
+        ValueError: the config has no test pipeline.
+    """
+    try:
+        pipeline = get_test_pipeline_cfg(cfg)
+    except (AttributeError, RuntimeError) as error:
+        raise ValueError(
+            f'{cfg.filename or "config"} has no test_dataloader.dataset.pipeline, which prepares '
+            'the frames'
+        ) from error
+    return Compose(_without_loading(pipeline))
+
+
+def _without_loading(transforms: list[dict]) -> list[dict]:
+    kept = []
+    for transform in transforms:
+        if _type_name(transform).startswith('Load'):
+            continue
+        transform = dict(transform)
+        if 'transforms' in transform:  # TransformBroadcaster
+            transform['transforms'] = _without_loading(transform['transforms'])
+        kept.append(transform)
+    return kept
+
+
+def _type_name(transform: dict) -> str:
+    kind = transform['type']
+    return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
+
+
+def track_frames(
+    model: LAMOTR,
+    frames: Iterable[tuple[int, np.ndarray]],
+    pipeline: Compose | None = None,
+) -> Iterator[tuple[int, np.ndarray, DetDataSample]]:
+    """Track one video, frame by frame; one frame is held at a time, however long the video.
+
+    Args:
+        model: of :func:`init_model`. It holds the tracks, so it tracks one video at a time: finish
+            one generator before starting the next.
+        frames: (frame number, ``(H, W, 3)`` uint8 BGR), in order, for example of
+            :func:`lamotr_mm.apis.video_io.open_frames`. Numbers are only handed through.
+        pipeline: of :func:`build_pipeline`. Default: that of ``model.cfg``.
+
+    Yields:
+        (frame number, image, sample). ``sample.pred_track_instances`` has ``bboxes`` ``(n, 4)``
+        float32 xyxy in px of the image, ``scores`` ``(n,)``, ``labels`` ``(n,)`` from 0 and
+        ``instances_id`` ``(n,)`` int64 from 1.
+
+    Raises:
+        ValueError: a frame is not an ``(H, W, 3)`` uint8 array; names its number.
+        FloatingPointError: the network's scores are not finite.
+    """
+    if pipeline is None:
+        pipeline = build_pipeline(model.cfg)
+    model.reset()
+    for index, (number, image) in enumerate(frames):
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f'frame {number} is {image.dtype} of shape {image.shape}: expected uint8 '
+                '(height, width, 3) BGR'
+            )
+        shape = image.shape[:2]
+        # frame_id counts the frames given: 0 starts a video
+        results = dict(
+            img=[image],
+            img_shape=[shape],
+            ori_shape=[shape],
+            img_id=[index],
+            frame_id=[index],
+            video_id=[0],
+        )
+        with torch.no_grad():
+            sample = model.test_step(pseudo_collate([pipeline(results)]))[0][0]
+        yield number, image, sample
+
+
+def default_device() -> str:
+    """'cuda:0' where torch sees a GPU, else 'cpu'."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+
+
+def _usable_device(device: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'device {device} cannot be used: {reason}; try cpu') from error
+    return device

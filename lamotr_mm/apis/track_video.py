@@ -1,0 +1,171 @@
+"""Track a whole video and write what is wanted of it: drawn video, MOTChallenge rows, a picture."""
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from mmengine.structures import InstanceData
+
+from lamotr_mm.models import LAMOTR
+from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
+from lamotr_mm.visualization.draw_tracks import TrackPainter
+
+from .files import replace_on_success
+from .inferencer import track_frames
+from .video_io import FrameSource, VideoWriter
+
+
+class TrackSummary(NamedTuple):
+    """What was tracked.
+
+    Attributes:
+        frames: number of frames.
+        tracks: number of ids that were output.
+        seconds: wall time, reading and writing included.
+        files: files that were written.
+    """
+
+    frames: int
+    tracks: int
+    seconds: float
+    files: list[Path]
+
+    def __str__(self) -> str:
+        rate = self.frames / max(self.seconds, 1e-9)
+        files = ''.join(f'\n  {file}' for file in self.files)
+        return f'{self.frames} frames, {self.tracks} tracks, {rate:.1f} frames/s{files}'
+
+
+def track_video(
+    model: LAMOTR,
+    frames: FrameSource,
+    out: str | Path | None = None,
+    mot_out: str | Path | None = None,
+    sheet: str | Path | None = None,
+    progress: TextIO | None = sys.stderr,
+) -> TrackSummary:
+    """Track a video in one pass with bounded memory. A file appears whole or not at all.
+
+    Args:
+        model: of :func:`lamotr_mm.apis.inferencer.init_model`.
+        frames: of :func:`lamotr_mm.apis.video_io.open_frames`.
+        out: mp4 with drawn tracks.
+        mot_out: MOTChallenge rows ``frame,id,x,y,w,h,score,-1,-1,-1`` with the input's own frame
+            numbers, box in px.
+        sheet: PNG with a few frames of the drawn video.
+        progress: where the progress is shown; None shows none.
+
+    Raises:
+        ValueError: an output would replace the input or has the wrong suffix; see also
+            :func:`~lamotr_mm.apis.inferencer.track_frames`.
+        FrameReadError: a frame can't be read.
+        OSError: a file can't be written.
+    """
+    files = [Path(file) for file in (out, mot_out, sheet) if file is not None]
+    _check_outputs(files, frames.path)
+    meter = Progress(frames.num_frames, progress)
+    painter, sample_of_run = TrackPainter(), EvenSample()
+    ids = set()
+    with ExitStack() as on_exit:
+        video = rows = None
+        if out is not None:
+            video = on_exit.enter_context(VideoWriter(out, frames.fps))
+        if mot_out is not None:
+            part = on_exit.enter_context(replace_on_success(mot_out))
+            rows = on_exit.enter_context(part.open('w'))
+        for number, image, sample in track_frames(model, frames):
+            tracks = sample.pred_track_instances
+            ids.update(tracks.instances_id.tolist())
+            if rows is not None:
+                rows.writelines(mot_lines(number, tracks))
+            if video is not None or sheet is not None:
+                boxes, scores = tracks.bboxes.numpy(), tracks.scores.numpy()
+                drawn = painter(image, boxes, tracks.instances_id.numpy(), scores)
+                if video is not None:
+                    video.write(drawn)
+                if sheet is not None:
+                    sample_of_run.add(number, drawn)
+            meter.update()
+        if sheet is not None:
+            write_png(sheet, contact_sheet(sample_of_run.frames()))
+    meter.finish()
+    return TrackSummary(meter.count, len(ids), meter.seconds, files)
+
+
+def mot_lines(number: int, tracks: InstanceData) -> list[str]:
+    """A frame's tracks as lines of a MOTChallenge result file, by id.
+
+    Args:
+        number: frame number, from 1.
+        tracks: ``pred_track_instances``: ``bboxes`` ``(n, 4)`` xyxy px, ``scores``,
+            ``instances_id``.
+    """
+    boxes = tracks.bboxes.numpy().astype(np.float64)
+    ids, scores = tracks.instances_id.tolist(), tracks.scores.tolist()
+    lines = []
+    for index in np.argsort(ids, kind='stable'):
+        x1, y1, x2, y2 = boxes[index]
+        lines.append(
+            f'{number},{ids[index]},{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f},'
+            f'{scores[index]:.6f},-1,-1,-1\n'
+        )
+    return lines
+
+
+class Progress:
+    """Frames done and frames per second: one line that is rewritten in a terminal, a line every ten
+    seconds elsewhere.
+
+    Args:
+        total: number of frames, None where it isn't known.
+        stream: where to write; None writes nothing.
+    """
+
+    def __init__(self, total: int | None, stream: TextIO | None) -> None:
+        self.total = total
+        self.stream = stream
+        self.count = 0
+        self._terminal = stream is not None and stream.isatty()
+        self._start = time.perf_counter()
+        self._shown = self._start
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._start
+
+    def update(self) -> None:
+        """One frame more."""
+        self.count += 1
+        now = time.perf_counter()
+        if now - self._shown >= (0.2 if self._terminal else 10):
+            self._shown = now
+            self._show()
+
+    def finish(self) -> None:
+        """Show the last state."""
+        self._show()
+        if self._terminal:
+            print(file=self.stream)
+
+    def _show(self) -> None:
+        if self.stream is None:
+            return
+        of = f'/{self.total}' if self.total is not None else ''
+        text = f'{self.count}{of} frames, {self.count / max(self.seconds, 1e-9):.1f} frames/s'
+        if self._terminal:
+            print(f'\r{text}\x1b[K', end='', file=self.stream, flush=True)
+        else:
+            print(text, file=self.stream, flush=True)
+
+
+def _check_outputs(files: list[Path], source: Path) -> None:
+    resolved = [file.resolve() for file in files]
+    for file, where in zip(files, resolved):
+        if where == source.resolve():
+            raise ValueError(f'{file} is the input: name another file for the output')
+        if resolved.count(where) > 1:
+            raise ValueError(f'{file} is named for two outputs')

@@ -1,5 +1,6 @@
 """Track frames that are in memory: a model from its config and weights, and a stream of results."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 
@@ -31,8 +33,8 @@ def init_model(
 
     Args:
         config: file, or what ``Config.fromfile`` returned.
-        checkpoint: file that `tools/train.py` or `publish_model.py` wrote; None leaves the weights
-            as they are built, at random.
+        checkpoint: file that `tools/train.py` or `publish_model.py` wrote; None: random weights, as
+            before training.
         device: for example 'cpu' or 'cuda:0'.
 
     Returns:
@@ -52,10 +54,23 @@ def init_model(
     model = MODELS.build(cfg.model)
     if not isinstance(model, LAMOTR):
         raise ValueError(f'{name} describes a {type(model).__name__}, not a lamotr_mm.LAMOTR')
-    if checkpoint is not None:
+    if checkpoint is None:
+        _random_weights(model)
+    else:
         load_weights(model, str(checkpoint))
     model.cfg = cfg
     return model.to(device).eval()
+
+
+def _random_weights(model: LAMOTR) -> None:
+    model.backbone.init_cfg = None  # would be fetched or looked for on the disk
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # mmengine lists every parameter
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def load_weights(model: torch.nn.Module, path: str) -> None:

@@ -1,0 +1,143 @@
+"""Where parameters and time go, by part of the model."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from statistics import median
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample, TrackDataSample
+
+from lamotr_mm.models import LAMOTR
+from lamotr_mm.tracking.lifecycle import FrameScores
+from lamotr_mm.tracking.state import TrackletState
+
+# our name of a part: attribute of the model
+PARTS = dict(
+    backbone='backbone',
+    neck='neck',
+    encoder='encoder',
+    sotd='sotd_head',
+    sgla='sgla',
+    update='tracklet_update',
+)
+STAGES = (*PARTS, 'lifecycle', 'total')
+
+
+def count_parameters(model: torch.nn.Module) -> dict[str, int]:
+    """Trainable parameters of each part, ``total`` (of the whole model), and ``frozen`` ones."""
+    counts = {
+        part: sum(p.numel() for p in getattr(model, name).parameters() if p.requires_grad)
+        for part, name in PARTS.items()
+    }
+    counts['total'] = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    counts['frozen'] = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    return counts
+
+
+def measure(
+    model: LAMOTR, img_size: tuple[int, int], tracklets: int, repeat: int = 5
+) -> dict[str, float]:
+    """Median time in ms of one frame with ``tracklets`` live tracklets, by stage.
+
+    Every repetition starts from the same state, and the lifecycle is given one confident object for
+    each tracklet, so the weights don't matter. ``total`` is measured apart from the stages: on a
+    GPU, timing a stage waits for it. It includes what lies between the stages, such as the transfer
+    of boxes to the host; loading, resizing and drawing are outside.
+
+    Args:
+        model: in eval mode, on the device that is to be measured. Its video is forgotten.
+        img_size: (height, width) in px of the network's input, a multiple of its padding.
+        tracklets: number of live tracklets, 0 or more.
+        repeat: repetitions, 1 or more; one more, not counted, warms up.
+
+    Returns:
+        ``{stage: ms}`` for each of ``STAGES``.
+    """
+    device = next(model.parameters()).device
+    image = torch.randn(1, 1, 3, *img_size, device=device)
+    wait = torch.cuda.synchronize if device.type == 'cuda' else _nothing
+    times = defaultdict(list)
+
+    def one_frame() -> None:
+        _fill(model, tracklets)
+        sample = DetDataSample(
+            metainfo=dict(img_shape=img_size, ori_shape=img_size, frame_id=1, video_id=0)
+        )
+        with _timed(times['total'], wait):
+            model.predict(image, [TrackDataSample(video_data_samples=[sample])])
+
+    step = model.lifecycle.step
+    try:
+        with patch.object(model.lifecycle, 'step', lambda s: step(_all_found(s, tracklets))):
+            for _ in range(repeat + 1):
+                one_frame()
+            total = median(times['total'][1:])
+            with _stages_timed(model, times, wait):
+                for _ in range(repeat + 1):
+                    one_frame()
+    finally:
+        model.reset()
+    stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
+    return {**stages, 'total': 1000 * total}
+
+
+def _fill(model: LAMOTR, tracklets: int) -> None:
+    """Put ``tracklets`` live tracklets, ids from 1, into the model, as if a video were going on."""
+    model.reset()
+    slots = len(model.lifecycle.ids)
+    while slots < tracklets:  # as the model itself grows
+        slots *= 2
+    model.lifecycle.grow(slots)
+    model.lifecycle.ids[:tracklets] = np.arange(1, tracklets + 1)
+    like = model.sotd_head.query_embedding.weight
+    state = TrackletState.empty(1, slots, like)
+    state.query[:, :tracklets] = torch.randn_like(state.query[:, :tracklets])
+    state.anchor_cxcywh[:, :tracklets] = torch.rand_like(state.anchor_cxcywh[:, :tracklets]) / 2
+    state.valid[:, :tracklets] = True
+    model._state, model._video_id = state, 0
+
+
+def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:
+    """The scores of a tracker at work: object ``k`` is confident and belongs to tracklet ``k``."""
+    objects = len(scores.object_scores)
+    found = np.arange(min(objects, tracklets))
+    confident = np.full(objects, 0.01)
+    confident[found] = 0.9
+    association = np.full_like(scores.association, 0.01)
+    association[found, found] = 0.9
+    return scores._replace(object_scores=confident, association=association)
+
+
+@contextmanager
+def _stages_timed(model: LAMOTR, times: dict[str, list], wait: Callable) -> Iterator[None]:
+    """Add the seconds that each call of a stage takes to its list."""
+
+    def timed(call, seconds, *args, **kwargs):
+        with _timed(seconds, wait):
+            return call(*args, **kwargs)
+
+    calls = [(part, getattr(model, name), 'forward') for part, name in PARTS.items()]
+    calls.append(('lifecycle', model.lifecycle, 'step'))
+    with ExitStack() as patches:
+        for stage, owner, name in calls:
+            replaced = partial(timed, getattr(owner, name), times[stage])
+            patches.enter_context(patch.object(owner, name, replaced))
+        yield
+
+
+@contextmanager
+def _timed(seconds: list[float], wait: Callable) -> Iterator[None]:
+    wait()
+    start = time.perf_counter()
+    yield
+    wait()
+    seconds.append(time.perf_counter() - start)
+
+
+def _nothing() -> None:
+    """A CPU has nothing to wait for."""

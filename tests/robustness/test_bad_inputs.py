@@ -2,24 +2,22 @@
 
 import json
 import math
-import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from workshop import HEIGHT, WIDTH, Workshop, box_of
-
-# an untrained model whose every object passes: tracks in each frame
-EVERY_OBJECT = """
-model = dict(
-    lifecycle=dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0), out_score_thr=0.0, out_min_area=0.0
+from workshop import (
+    EVERY_OBJECT,
+    HEIGHT,
+    NO_VALIDATION,
+    WIDTH,
+    Workshop,
+    assert_one_error,
+    box_of,
+    truncate,
 )
-"""
-NO_VALIDATION = """
-val_dataloader = val_evaluator = val_cfg = None
-"""
 
 
 def scalars(work_dir: str) -> dict[str, float]:
@@ -160,12 +158,6 @@ def test_odd_images_are_the_same_picture(workshop):
 # ---------------------------------------------------------------- broken ground truth and frames
 
 
-def truncate(file: Path) -> None:
-    """Cut a file in half."""
-    data = file.read_bytes()
-    file.write_bytes(data[: len(data) // 2])
-
-
 @pytest.mark.parametrize(
     ('row', 'message'),
     [
@@ -186,12 +178,6 @@ def test_broken_rows(workshop, capsys, row, message):
     assert workshop.convert() == 1
     assert_one_error(capsys.readouterr().err, message)
     assert not list(Path('videos/annotations').glob('*'))
-
-
-def assert_one_error(text: str, pattern: str) -> None:
-    """One message, which matches."""
-    assert text.count('error:') == 1, text
-    assert re.search(pattern, text), text
 
 
 @pytest.mark.parametrize(
@@ -320,90 +306,9 @@ def test_frames_too_small_for_the_filter(workshop):
 
 def test_error_in_a_worker(workshop):
     """A worker process passes on which frame is broken."""
-    workshop.sequence('a')
+    workshop.sequence('a', suffix='.jpg')
     assert workshop.convert() == 0
-    truncate(Path('videos/train/a/img1/000002.png'))
+    truncate(Path('videos/train/a/img1/000002.jpg'))
     text = NO_VALIDATION + 'train_dataloader = dict(num_workers=1)'
-    with pytest.raises(ValueError, match=r'000002\.png \(video a, frame 2\) is cut off'):
+    with pytest.raises(ValueError, match=r'000002\.jpg \(video a, frame 2\) is cut off'):
         workshop.train(workshop.config(text))
-
-
-# ---------------------------------------------------------------- checkpoints and losses
-
-OTHER_MODEL = """
-model = dict(sotd_head=dict(num_queries=20), sgla=dict(num_layers=3))
-"""
-
-
-@pytest.fixture
-def trained(workshop) -> Workshop:
-    """One sequence, and ``run/epoch_1.pth`` of the tiny config."""
-    workshop.sequence('a')
-    assert workshop.convert() == 0
-    workshop.train(workshop.config(NO_VALIDATION), '--work-dir', 'run')
-    return workshop
-
-
-def test_checkpoint_of_another_config(trained):
-    """Neither testing nor resuming goes on with weights that fit only in part."""
-    other = trained.config(OTHER_MODEL, 'other.py')
-    with pytest.raises(ValueError, match=r'epoch_1\.pth .*query_embedding'):
-        trained.test(other, 'run/epoch_1.pth')
-    with pytest.raises(ValueError, match=r'epoch_1\.pth .*query_embedding'):
-        trained.train(other, '--resume', 'run/epoch_1.pth')
-    with pytest.raises(ValueError, match=r'epoch_1\.pth .*query_embedding'):
-        trained.train(other, '--work-dir', 'run', '--resume')
-
-
-@pytest.mark.parametrize(
-    ('damage', 'message'),
-    [
-        (truncate, r'epoch_1\.pth is cut off'),
-        (lambda f: f.write_text('no checkpoint'), r'epoch_1\.pth'),
-        (lambda f: f.write_bytes(b''), r'epoch_1\.pth'),
-    ],
-)
-def test_broken_checkpoint(trained, capsys, damage, message):
-    """One line that names the file."""
-    damage(Path('run/epoch_1.pth'))
-    config = trained.config()
-    for call in (
-        lambda: trained.test(config, 'run/epoch_1.pth'),
-        lambda: trained.train(config, '--work-dir', 'run', '--resume'),
-        lambda: trained.train(config, '--resume', 'run/epoch_1.pth'),
-    ):
-        with pytest.raises(SystemExit):
-            call()
-        assert_one_error(capsys.readouterr().err, message)
-
-
-def test_checkpoint_with_nan(trained):
-    """A checkpoint whose weights are not finite is told at the first frame."""
-    checkpoint = torch.load('run/epoch_1.pth', weights_only=False)
-    checkpoint['state_dict']['sotd_head.cls_branches.1.weight'][0, 0] = math.nan
-    torch.save(checkpoint, 'nan.pth')
-    with pytest.raises(FloatingPointError, match='not finite: the checkpoint is broken'):
-        trained.test(trained.config(), 'nan.pth')
-
-
-def test_nan_loss(workshop):
-    """An absurd learning rate ends the run; the checkpoints before it are sound."""
-    workshop.sequence('a', length=8)
-    assert workshop.convert() == 0
-    text = NO_VALIDATION + (
-        'optim_wrapper = dict(optimizer=dict(lr=1e30), clip_grad=None)\n'
-        'default_hooks = dict(checkpoint=dict(by_epoch=False))\n'
-    )
-    with pytest.raises(FloatingPointError, match=r'not finite.*lower'):
-        workshop.train(workshop.config(text), '--work-dir', 'run')
-    last = Path('run/last_checkpoint')
-    if last.is_file():
-        state = torch.load(last.read_text(), weights_only=False)['state_dict']
-        assert all(torch.isfinite(value).all() for value in state.values())
-
-
-def test_two_videos_in_a_batch(trained):
-    """Tracking takes one video at a time."""
-    text = 'test_dataloader = dict(batch_size=2)'
-    with pytest.raises(ValueError, match='batch_size=1'):
-        trained.test(trained.config(text), 'run/epoch_1.pth')

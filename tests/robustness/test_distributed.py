@@ -5,7 +5,7 @@ import socket
 
 import pytest
 import torch
-from workshop import ROOT, Workshop
+from workshop import EVERY_OBJECT, ROOT, Workshop
 
 # no random numbers in the model; SGD, since AdamW would turn rounding errors of a gradient that is
 # nearly 0 into whole steps
@@ -115,14 +115,10 @@ def test_two_ranks_are_resumed(videos):
 @pytest.mark.soak
 def test_two_ranks_score_as_one(videos):
     """Videos split over two ranks give the scores, the tracks and the counts of one rank."""
-    every = (
-        'model = dict(lifecycle=dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0), out_score_thr=0.0, '
-        'out_min_area=0.0)'
-    )
-    config = videos.config(every)
+    config = videos.config(EVERY_OBJECT)
     videos.train(config, '--work-dir', 'run')
     launch(videos, 'dist_test.sh', config, 'run/epoch_1.pth', '2', '--out', 'two')
-    videos.test(videos.config(every), 'run/epoch_1.pth', '--out', 'one')
+    videos.test(videos.config(EVERY_OBJECT), 'run/epoch_1.pth', '--out', 'one')
     files = [sorted((videos.folder / run).iterdir()) for run in ('one', 'two')]
     assert [file.name for file in files[0]] == ['none.txt', 'one.txt', 'three.txt']
     assert any(file.read_text() for file in files[0])

@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,16 @@ HEIGHT, WIDTH = 64, 96
 BOX = 16, 24  # width and height of a target, px
 COLOURS = np.random.default_rng(5).integers(80, 255, (16, 3)).tolist()
 _names = itertools.count()
+
+# an untrained model whose every object passes: tracks in each frame
+EVERY_OBJECT = """
+model = dict(
+    lifecycle=dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0), out_score_thr=0.0, out_min_area=0.0
+)
+"""
+NO_VALIDATION = """
+val_dataloader = val_evaluator = val_cfg = None
+"""
 
 
 def box_of(identity: int, frame: int) -> tuple[int, int, int, int]:
@@ -106,21 +117,20 @@ class Workshop:
         )
 
     def start(self, *command: str | Path, **variables: str) -> subprocess.Popen:
-        """Start a tool in a process group of its own; output and errors go to ``output``."""
-        return subprocess.Popen(
-            list(map(str, command)),
-            env=self.environment() | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        """Start a tool in a process group of its own; what it prints goes to ``output.txt``."""
+        with open(self.folder / 'output.txt', 'w') as output:
+            return subprocess.Popen(
+                list(map(str, command)),
+                env=self.environment() | variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def run(self, *command: str | Path, **variables: str) -> tuple[int, str]:
         """Exit status and output of a tool."""
-        process = self.start(*command, **variables)
-        output, _ = process.communicate(timeout=180)
-        return process.returncode, output
+        status = self.start(*command, **variables).wait(timeout=300)
+        return status, (self.folder / 'output.txt').read_text()
 
 
 def load_tool(name: str):
@@ -131,3 +141,15 @@ def load_tool(name: str):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def truncate(file: Path) -> None:
+    """Cut a file in half."""
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+
+
+def assert_one_error(text: str, pattern: str) -> None:
+    """One message, which matches."""
+    assert text.count('error:') == 1, text
+    assert re.search(pattern, text), text

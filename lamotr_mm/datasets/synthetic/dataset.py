@@ -21,8 +21,8 @@ SPLITS = dict(train=range(10_000), val=range(10_000, 20_000), test=range(20_000,
 class SyntheticVideoDataset(SeededPipelineMixin, BaseVideoDataset):
     """Figures that walk, cross, hide each other, leave and come back, before a moving camera.
 
-    Video ``k`` has seed ``first seed of the split + offset + k``. Frames are drawn, and ground truth
-    is taken from the pixels drawn, by :class:`LoadSyntheticFrame` in the pipeline.
+    Video ``k`` has seed ``first seed of the split + offset + k``. Frames are drawn, and ground
+    truth is taken from the pixels drawn, by :class:`LoadSyntheticFrame` in the pipeline.
 
     Args:
         split: 'train' (seeds 0-9,999), 'val' (10,000-19,999) or 'test' (from 20,000).
@@ -61,6 +61,8 @@ class SyntheticVideoDataset(SeededPipelineMixin, BaseVideoDataset):
                 f'offset {offset} do not fit'
             )
         levels = (difficulty,) if isinstance(difficulty, int) else tuple(difficulty)
+        if not levels:
+            raise ValueError('difficulty=(): at least one, 0 to 3')
         self.scenes = [
             SceneSpec(seeds[offset + k], levels[k % len(levels)], video_length, height, width)
             for k in range(num_videos)
@@ -84,14 +86,13 @@ class SyntheticVideoDataset(SeededPipelineMixin, BaseVideoDataset):
 
 
 def _frame_info(scene: SceneSpec, video_id: int, index: int) -> dict:
-    name = f'synthetic-{scene.seed}-d{scene.difficulty}'
     return dict(
         img_id=video_id * scene.length + index,
         video_id=video_id,
-        video_name=name,
+        video_name=scene.name,
         frame_id=index,
         mot_frame_id=index + 1,
-        img_path=f'{name}/img1/{index + 1:06d}.jpg',
+        img_path=f'{scene.name}/img1/{index + 1:06d}.jpg',
         height=scene.height,
         width=scene.width,
         scene=scene,
@@ -104,7 +105,8 @@ class LoadSyntheticFrame(BaseTransform):
     """Draws a frame; takes the place of ``LoadImageFromFile`` and ``LoadTrackAnnotations``.
 
     Adds ``img`` (H, W, 3) uint8 BGR, ``gt_bboxes`` (n, 4) xyxy px, ``gt_bboxes_labels``,
-    ``gt_instances_ids`` and ``gt_ignore_flags`` (n,), ``instances``, ``img_shape`` and ``ori_shape``.
+    ``gt_instances_ids`` and ``gt_ignore_flags`` (n,), ``instances``, ``img_shape`` and
+    ``ori_shape``.
     """
 
     def transform(self, results: dict) -> dict:

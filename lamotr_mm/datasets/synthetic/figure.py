@@ -18,7 +18,9 @@ _HAIRS = ((30, 32, 38), (38, 60, 95), (70, 120, 180), (110, 112, 118), (25, 40, 
 
 
 class Outfit(NamedTuple):
-    """How a figure looks: BGR colours, the shirt as a texture ``(h, w, 4)`` uint8, body width factor."""
+    """How a figure looks: BGR colours, the shirt as a texture ``(h, w, 4)`` uint8, body width
+    factor.
+    """
 
     skin: Colour
     hair: Colour
@@ -58,8 +60,8 @@ def _shirt(shirt: np.ndarray, accent: np.ndarray, pattern: str, repeats: float) 
 
 
 def dress(spec: SceneSpec, number: int) -> list[Outfit]:
-    """Outfits of ``number`` figures: as many kinds as the level has, each figure with its own slight
-    deviation."""
+    """Outfits of ``number`` figures: as many kinds as the level has, each figure with its own
+    slight deviation."""
     rng, level = spec.rng(2), spec.level
     kinds = []
     for kind in range(level.outfits):

@@ -35,7 +35,8 @@ class Frame(NamedTuple):
 
     Attributes:
         image: ``(height, width, 3)`` uint8 BGR.
-        boxes_xyxy: ``(n, 4)`` float32 px: the whole figure, hidden parts included, clipped to the image.
+        boxes_xyxy: ``(n, 4)`` float32 px: the whole figure, hidden parts included, clipped to the
+            image.
         instance_ids: ``(n,)`` int64 from 1, the same figure's throughout the video.
         visibility: ``(n,)`` float32: pixels seen in the image over pixels of the whole figure.
     """
@@ -161,8 +162,8 @@ class SyntheticScene:
 
 
 def _affine(zoom: float, corner: np.ndarray) -> np.ndarray:
-    """Source px -> px, where the source's corner goes to ``corner``. Our px corners are integers, OpenCV's
-    px centres are."""
+    """Source px -> px, where the source's corner goes to ``corner``. Our px corners are integers,
+    OpenCV's px centres are."""
     shift = zoom / 2 - 0.5
     return np.array([[zoom, 0, corner[0] + shift], [0, zoom, corner[1] + shift]])
 

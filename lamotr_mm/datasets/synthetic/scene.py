@@ -84,6 +84,11 @@ class SceneSpec:
             )
 
     @property
+    def name(self) -> str:
+        """Of the video, such as ``synthetic-20003-d2``."""
+        return f'synthetic-{self.seed}-d{self.difficulty}'
+
+    @property
     def level(self) -> Level:
         """The difficulty's settings."""
         return LEVELS[self.difficulty]
@@ -94,7 +99,7 @@ class SceneSpec:
         return self.height / REFERENCE_HEIGHT
 
     def rng(self, stream: int) -> np.random.Generator:
-        """An independent generator for one part of the scene: more draws in one don't move another."""
+        """An independent generator for one part: more draws in one don't move another."""
         return np.random.default_rng([self.seed, stream])
 
     def figure_height(self, foot_y: np.ndarray) -> np.ndarray:
@@ -121,7 +126,7 @@ class Walks(NamedTuple):
 
 
 class Camera(NamedTuple):
-    """``image = zoom * (world - centre) + (width, height) / 2``; ``(T, 2)`` and ``(T,)`` float64."""
+    """``image = zoom * (world - centre) + (width, height) / 2``; ``(T, 2)``, ``(T,)`` float64."""
 
     centres: np.ndarray
     zooms: np.ndarray

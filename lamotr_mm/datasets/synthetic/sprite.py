@@ -71,7 +71,7 @@ class Canvas:
         colour: Colour,
         angles: tuple[float, float] = (0, 360),
     ) -> None:
-        """Fill an ellipse, or its part between two ``angles`` in degrees, clockwise from the right."""
+        """Fill an ellipse, or a sector between ``angles`` in degrees, clockwise from the right."""
         middle = tuple(int(value) for value in self._fixed(centre))
         radii = tuple(round(axis * OVERSAMPLING * (1 << _SHIFT)) for axis in axes)
         cv2.ellipse(self.bgra, middle, radii, 0, *angles, (*colour, 255), -1, shift=_SHIFT)
@@ -79,8 +79,8 @@ class Canvas:
     def textured_polygon(
         self, points: np.ndarray, texture: np.ndarray, corner: Sequence[float], scale: float
     ) -> None:
-        """Fill ``points (n, 2)`` from ``texture (h, w, 4)`` whose corner lies at ``corner`` and of which
-        one px covers ``scale`` px."""
+        """Fill ``points (n, 2)`` from ``texture (h, w, 4)`` whose corner lies at ``corner`` and of
+        which one px covers ``scale`` px."""
         inside = np.zeros(self.bgra.shape[:2], np.uint8)
         cv2.fillPoly(inside, [self._fixed(points)], 255, shift=_SHIFT)
         zoom = scale * OVERSAMPLING
@@ -92,14 +92,15 @@ class Canvas:
         cv2.copyTo(drawn, inside, self.bgra)
 
     def finish(self) -> Sprite:
-        """Average down; the averaged colours are premultiplied, since nothing is black and clear."""
+        """Average down; averaged colours are premultiplied, since nothing is black and clear."""
         height, width = (side // OVERSAMPLING for side in self.bgra.shape[:2])
         small = cv2.resize(self.bgra, (width, height), interpolation=cv2.INTER_AREA)
         return Sprite(small, self.left, self.top)
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[int]) -> np.ndarray:
-    """Cloudy texture: smooth random fields of several grains, ``(height, width)`` float32, about -1..1.
+    """Cloudy texture: smooth random fields of several grains, ``(height, width)`` float32, about
+    -1..1.
 
     Args:
         cells: number of cells over the height, one a grain.

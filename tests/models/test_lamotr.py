@@ -310,7 +310,8 @@ def test_padded_images_give_the_boxes_of_their_image_part(build_tiny, images):
 def test_prediction_contract(tracker, make_clip, images):
     """What users, metrics and hooks read."""
     frames = track(tracker(), images(1, 5), video_of(make_clip, 5))
-    before = np.zeros(0, dtype=np.int64)
+    assert frames[0].metainfo['association']['scores'].shape[1] == 0  # nobody lives before
+    before, newest = np.zeros(0, dtype=np.int64), 0
     for frame in frames:
         tracks = frame.pred_track_instances
         assert isinstance(tracks, InstanceData)
@@ -329,13 +330,16 @@ def test_prediction_contract(tracker, make_clip, images):
         assert (report['object_scores'] >= 0.5).all()
         assert report['tracklet_bboxes'].shape == (tracklets, 4)
         assert report['tracklet_ids'].dtype == np.int64
-        assert set(before) <= set(report['tracklet_ids'].tolist())  # all that lived may match
+        # all that lived before may match, newborns not yet
+        assert set(before) <= set(report['tracklet_ids'].tolist())
+        assert report['tracklet_ids'].max(initial=0) <= newest
         rows, columns = report['matches'].T
         assert report['matches'].dtype == np.int64
         assert (report['scores'][rows, columns] >= 0.5).all()
         assert set(report['tracklet_ids'][columns]) <= set(tracks.instances_id.tolist())
         assert report['overlapping_live_pairs'] == 0
         before = tracks.instances_id.numpy()
+        newest = max(newest, *before)
 
 
 def test_weak_and_small_tracks_are_not_shown(tracker, make_clip, images):

@@ -1,8 +1,8 @@
 """Registries of lamotr_mm.
 
-Each one is a *sibling* of mmdet's registry of the same kind (both are children of mmengine's), so that
-``lamotr_mm.X`` is found from mmdet's scope and ``mmdet.X`` from ours. ``locations`` names the modules
-that are imported, and thereby registered, at the first look-up.
+Each one is a *sibling* of mmdet's registry of the same kind (both are children of mmengine's), so
+that ``lamotr_mm.X`` is found from mmdet's scope and ``mmdet.X`` from ours. ``locations`` names the
+modules that are imported, and thereby registered, at the first look-up.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

@@ -1,6 +1,7 @@
 """Real and synthetic video, clip sampling and augmentation."""
 
 from .mot_video_dataset import MOTVideoDataset
+from .samplers import VideoFrameSampler
 from .synthetic import LoadSyntheticFrame, SyntheticVideoDataset
 from .transforms import ClipSampler, LoadFrame
 
@@ -10,4 +11,5 @@ __all__ = [
     'LoadSyntheticFrame',
     'MOTVideoDataset',
     'SyntheticVideoDataset',
+    'VideoFrameSampler',
 ]

@@ -78,6 +78,8 @@ class LAMOTR(BaseMOTModel):
         self.encode_ahead = encode_ahead
         self._state: TrackletState | None = None
         self._video_id = None
+        # mmdet's MobileNetV2 freezes its stages only here; DDP must not see them as trainable
+        self.backbone.train()
 
     # ------------------------------------------------------------------ one frame
 

@@ -90,7 +90,7 @@ val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='TrackImgSampler', seed=0),  # frame after frame
+    sampler=dict(type='lamotr_mm.VideoFrameSampler'),  # frame after frame
     dataset=dict(
         type='lamotr_mm.MOTVideoDataset',
         data_root=data_root,

@@ -39,7 +39,7 @@ val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='TrackImgSampler', seed=0),
+    sampler=dict(type='lamotr_mm.VideoFrameSampler'),
     dataset=dict(
         type='lamotr_mm.SyntheticVideoDataset',
         split='val',
@@ -54,7 +54,7 @@ test_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='TrackImgSampler', seed=0),
+    sampler=dict(type='lamotr_mm.VideoFrameSampler'),
     dataset=dict(
         type='lamotr_mm.SyntheticVideoDataset',
         split='test',

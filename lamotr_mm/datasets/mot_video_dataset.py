@@ -29,8 +29,8 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
     Boxes of zero size are left out, in training also those wholly outside the image.
 
     Args:
-        filter_cfg (dict, optional): mmdet's; frames without boxes are kept unless
-            ``filter_empty_gt=True``.
+        filter_cfg (dict, optional): mmdet's; frames without boxes and narrow ones are kept unless
+            ``filter_empty_gt=True`` or ``min_size`` (px) say otherwise.
         **kwargs: ``seed`` of `SeededPipelineMixin`, and those of mmdet's ``BaseVideoDataset``, of
             which ``serialize_data`` has no effect (see `PackedFrames`).
 
@@ -42,7 +42,7 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
     METAINFO: ClassVar[dict] = dict(classes=('pedestrian',))
 
     def __init__(self, *args, filter_cfg: dict | None = None, **kwargs):
-        filter_cfg = dict(filter_empty_gt=False) | (filter_cfg or {})
+        filter_cfg = dict(filter_empty_gt=False, min_size=0) | (filter_cfg or {})
         kwargs['serialize_data'] = False
         super().__init__(*args, filter_cfg=filter_cfg, **kwargs)
 
@@ -55,9 +55,6 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
             annotations[annotation['image_id']].append(annotation)
         names = {video['id']: video['name'] for video in content['videos']}
         images = defaultdict(list)
-        # for mmdet's filter_data
-        self.img_ids_with_ann = set()
-        self.cat_img_map = defaultdict(list)
         for image in content['images']:
             if image['video_id'] not in names:
                 raise ValueError(
@@ -68,12 +65,7 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
                 raw_img_info=image | dict(video_name=names[image['video_id']]),
                 raw_ann_info=annotations.pop(image['id'], []),
             )
-            info = self.parse_data_info(raw)
-            if info['instances']:
-                self.img_ids_with_ann.add(image['id'])
-            for instance in info['instances']:
-                self.cat_img_map[instance['category_id']].append(image['id'])
-            images[image['video_id']].append(info)
+            images[image['video_id']].append(self.parse_data_info(raw))
         if annotations:
             raise ValueError(
                 f'{self.ann_file}: annotations of image_id {min(annotations)}, which is not there'
@@ -177,12 +169,23 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         Raises:
             ValueError: No frame is left.
         """
-        videos = super().filter_data()
-        if not any(video['images'] for video in videos):
+        # not by mmdet's method, which keeps all frames of a video when it should drop its last one
+        videos = []
+        for video in self.data_list:
+            frames = [info for info in video['images'] if self.test_mode or self._passes(info)]
+            if frames:
+                videos.append(dict(video, video_length=len(frames), images=PackedFrames(frames)))
+        if not videos:
             raise ValueError(
                 f'{self.ann_file}: has no frames, or none that passes filter_cfg={self.filter_cfg}'
             )
-        return [dict(video, images=PackedFrames(video['images'])) for video in videos]
+        return videos
+
+    def _passes(self, info: dict) -> bool:
+        """Whether ``filter_cfg`` keeps a frame."""
+        if self.filter_cfg['filter_empty_gt'] and not info['instances']:
+            return False
+        return min(info['width'], info['height']) >= self.filter_cfg['min_size']
 
 
 def _touches(box_xyxy: list[float], width: int, height: int) -> bool:

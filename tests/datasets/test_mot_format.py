@@ -155,9 +155,7 @@ class TestClasses:
         rule = BENCHMARKS[benchmark]
         assert rule.targets == {numbers['pedestrian']: 'pedestrian'}
         assert rule.ignored == {numbers[name]: name for name in names}
-        # the others occur in ground truth, but for crowds (only there in old files)
-        known = {number for number in range(20) if rule.known(number)}
-        assert known == set(numbers.values()) - {numbers.get('crowd')}
+        assert {n for n in range(-1, 20) if rule.known(n)} == set(numbers.values())
 
     def test_custom(self):
         rule = class_rule('custom', ['fly', 'bee'])

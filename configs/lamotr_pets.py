@@ -3,7 +3,7 @@
 _base_ = [
     './_base_/lamotr_mobilenetv2_small.py',
     './_base_/datasets/pets.py',
-    './_base_/schedules/adamw_18e.py',
+    './_base_/schedules/adamw_small.py',
     './_base_/default_runtime.py',
 ]
 
@@ -13,16 +13,4 @@ model = dict(
 
 max_epochs = 10
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
-optim_wrapper = dict(
-    optimizer=dict(lr=4e-4, weight_decay=1e-4),
-    paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.25)}),
-)
-param_scheduler = [
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min_ratio=0.02,
-        by_epoch=True,
-        convert_to_iter_based=True,
-    )
-]
+param_scheduler = dict(T_max=max_epochs)

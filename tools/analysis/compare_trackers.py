@@ -10,15 +10,16 @@ since a DETR's scores are lower than YOLOX's.
 import argparse
 import copy
 
-import torch
 from mmdet.registry import MODELS
-from mmdet.utils import register_all_modules
 from mmengine.config import Config, DictAction
 from mmengine.evaluator import Evaluator
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from rich.console import Console
 from rich.table import Table
+
+from lamotr_mm.apis.inferencer import default_device, init_model
+from lamotr_mm.engine.launch import load_config
 
 BYTETRACK = dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter'))
 TRACKERS = {
@@ -36,9 +37,7 @@ def compare(config: Config, checkpoint: str) -> dict[str, dict[str, float]]:
     Returns:
         tracker name -> metric name -> value, as ``val_evaluator`` reports them.
     """
-    model = MODELS.build(config.model)
-    load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    model.eval().to('cuda' if torch.cuda.is_available() else 'cpu')
+    model = init_model(config, checkpoint, default_device())
     loader = Runner.build_dataloader(config.val_dataloader)
     trackers = {name: MODELS.build(tracker) for name, tracker in TRACKERS.items()}
     evaluators = {name: Evaluator(config.val_evaluator) for name in ('LA-MOTR', *trackers)}
@@ -65,11 +64,12 @@ def main() -> None:
     parser.add_argument('checkpoint')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args()
-    register_all_modules()
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options)
+    try:
+        results = compare(load_config(args.config, args.cfg_options), args.checkpoint)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     table = Table('tracker', *COLUMNS, title=f'{args.config}, same detections')
-    for name, metrics in compare(config, args.checkpoint).items():
+    for name, metrics in results.items():
         table.add_row(name, *(f'{metrics[f"track/{column}"]:.1f}' for column in COLUMNS))
     Console().print(table)
 

@@ -50,21 +50,7 @@ val_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='lamotr_mm.VideoFrameSampler'),
-    dataset=dict(
-        type='lamotr_mm.SyntheticVideoDataset',
-        split='test',
-        num_videos=4,
-        video_length=40,
-        difficulty=(0, 1, 2, 3),
-        test_mode=True,
-        pipeline=test_pipeline,
-    ),
-)
+test_dataloader = val_dataloader | dict(dataset=val_dataloader['dataset'] | dict(split='test'))
 
 val_evaluator = dict(type='lamotr_mm.TrackingMetric')
 test_evaluator = val_evaluator

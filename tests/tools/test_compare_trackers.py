@@ -1,0 +1,68 @@
+"""`tools/analysis/compare_trackers.py`: same detections and same metric for every tracker."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from lamotr_mm.apis.inferencer import init_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    path = ROOT / 'tools/analysis/compare_trackers.py'
+    spec = importlib.util.spec_from_file_location('compare_trackers', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def config() -> Config:
+    config = Config.fromfile(ROOT / 'configs/lamotr_synthetic.py')
+    data = dict(num_videos=2, video_length=4, height=96, width=128)
+    config.val_dataloader.dataset.update(data)
+    config.val_dataloader.update(num_workers=0, persistent_workers=False)
+    return config
+
+
+class Oracle:
+    """Stands in for the network: perfect detections and tracks, straight from the ground truth."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+
+    def test_step(self, batch):
+        samples = self.model.data_preprocessor(batch, False)['data_samples']
+        for frame in samples[0]:
+            truth = frame.gt_instances
+            scores = torch.ones(len(truth.labels))
+            frame.pred_instances = truth.new(
+                bboxes=truth.bboxes, labels=truth.labels, scores=scores
+            )
+            frame.pred_track_instances = truth.new(
+                bboxes=truth.bboxes,
+                labels=truth.labels,
+                scores=scores,
+                instances_id=truth.instances_ids,
+            )
+        return samples
+
+
+def test_bytetrack_gets_the_same_detections(tool, config, monkeypatch):
+    monkeypatch.setattr(tool, 'init_model', lambda config, *_: Oracle(init_model(config)))
+    results = tool.compare(config, 'none')
+    assert set(results) == {'LA-MOTR', *tool.TRACKERS}
+    assert results['LA-MOTR']['track/HOTA'] == pytest.approx(100)
+    for name in tool.TRACKERS:  # slow figures, perfect detections: nothing can go wrong
+        assert results[name]['track/HOTA'] == pytest.approx(100)
+
+
+def test_weights_of_another_model_are_refused(tool, config, tmp_path):
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1))), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='is of another model'):
+        tool.compare(config, str(tmp_path / 'other.pth'))

@@ -6,6 +6,7 @@ annotations ``instance_id`` (unique in the file), ``mot_instance_id`` (the origi
 ``visibility`` and ``iscrowd`` (1: neither right nor wrong to find).
 """
 
+import glob
 import os
 import re
 from collections import Counter
@@ -81,8 +82,9 @@ def find_sequences(root: Path, target: str) -> list[Path]:
         listed = (root / target).read_text().split()
         # TrackEval's sequence maps begin with a headline
         return [f for name in listed if name != 'name' for f in find_sequences(root, name)]
-    for pattern in (target, f'*/{target}'):
-        folders = sorted(f for f in root.glob(pattern) if f.is_dir())
+    # not Path.glob, which takes neither absolute paths nor '.'
+    for pattern in (target, f'*/{target}') if target else ():
+        folders = sorted(root / f for f in glob.glob(pattern, root_dir=root) if (root / f).is_dir())
         found = [f for f in folders if _is_sequence(f)] or [
             f for folder in folders for f in sorted(folder.iterdir()) if _is_sequence(f)
         ]

@@ -68,7 +68,10 @@ def print_summary(split: str, rows: list[dict]) -> None:
     """Prints what a split has, sequence by sequence."""
     table = Table(title=split)
     for name in rows[0]:
-        table.add_column(name, justify='left' if name == 'sequence' else 'right')
+        longest = max(len(str(row[name])) for row in rows)
+        justify = 'left' if name == 'sequence' else 'right'
+        # in a narrow terminal headlines may wrap, values may not be cut
+        table.add_column(name, justify=justify, min_width=longest)
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console().print(table)
@@ -83,7 +86,10 @@ def convert(args: argparse.Namespace) -> None:
     ]
     if not texts:
         raise ValueError(f'{args.data_root} has no train/, val/ or test/: give --split')
-    splits = dict(parse_split(text, args.data_root) for text in texts)
+    parsed = [parse_split(text, args.data_root) for text in texts]
+    splits = dict(parsed)
+    if len(splits) < len(parsed):
+        raise ValueError(f'a split is there twice: {", ".join(name for name, _ in parsed)}')
     parts = [part for split in splits.values() for part in split]
     benchmark = args.benchmark
     if benchmark is None:

@@ -1,0 +1,95 @@
+"""`tools/demo.py` on a short scene and a tiny model, and with the shipped weights."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from lamotr_mm.datasets.synthetic.render import get_scene
+from lamotr_mm.datasets.synthetic.scene import SceneSpec
+from lamotr_mm.evaluation import evaluate_sequences
+
+ROOT = Path(__file__).parents[2]
+OUTPUTS = {'synthetic.mp4'} | {f'synthetic_tracked.{suffix}' for suffix in ('mp4', 'txt', 'png')}
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    spec = importlib.util.spec_from_file_location('demo_tool', ROOT / 'tools' / 'demo.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
+
+
+@pytest.fixture
+def short(demo, monkeypatch):
+    scene = SceneSpec(seed=20_000, difficulty=1, length=4)
+    monkeypatch.setattr(demo, 'SCENE', scene)
+    return scene
+
+
+def arguments(tiny_tracker, out_dir):
+    config, checkpoint = tiny_tracker
+    return ['--config', config, '--checkpoint', checkpoint, '--out-dir', str(out_dir)]
+
+
+def count_frames(path):
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_the_scene_is_held_out(demo):
+    assert demo.SCENE.seed >= 20_000 and demo.SCENE.difficulty == 1 and demo.SCENE.length == 60
+
+
+def test_ground_truth_is_that_of_the_frames(demo, short, tmp_path):
+    rows = demo.render(short, tmp_path / 'v.mp4')
+    assert count_frames(tmp_path / 'v.mp4') == 4
+    frame = get_scene(short).render(2)
+    third = rows[rows[:, 0] == 3]
+    assert third[:, 1].tolist() == frame.instance_ids.tolist()
+    np.testing.assert_allclose(third[:, 2:4] + third[:, 4:6], frame.boxes_xyxy[:, 2:])
+    perfect = evaluate_sequences({'v': rows}, {'v': rows})['combined']
+    assert perfect['HOTA'] == pytest.approx(100) and perfect['FN'] == 0
+
+
+def test_synthetic(demo, short, tiny_tracker, tmp_path, capsys):
+    demo.main(arguments(tiny_tracker, tmp_path))
+    out = capsys.readouterr().out
+    assert 'HOTA' in out and 'IDF1' in out and '| synthetic' in out
+    assert {file.name for file in tmp_path.iterdir()} == OUTPUTS
+    assert all(str(tmp_path / name) in out for name in OUTPUTS)
+    assert count_frames(tmp_path / 'synthetic_tracked.mp4') == 4
+    assert cv2.imread(str(tmp_path / 'synthetic_tracked.png')).ndim == 3
+
+
+def test_own_video(demo, short, tiny_tracker, tmp_path, capsys):
+    demo.render(short, tmp_path / 'mine.mp4')
+    out_dir = tmp_path / 'out'
+    demo.main([*arguments(tiny_tracker, out_dir), '--video', str(tmp_path / 'mine.mp4')])
+    expected = {f'mine_tracked.{suffix}' for suffix in ('mp4', 'txt', 'png')}
+    assert {file.name for file in out_dir.iterdir()} == expected
+    assert 'HOTA' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('missing', ['--checkpoint', '--video', '--config'])
+def test_what_is_missing_is_named(demo, tiny_tracker, tmp_path, capsys, missing):
+    with pytest.raises(SystemExit) as caught:
+        demo.main([*arguments(tiny_tracker, tmp_path / 'out'), missing, 'nowhere.x'])
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('demo.py: error: ') and 'nowhere.x' in last
+    assert not (tmp_path / 'out').exists()
+
+
+def test_the_shipped_weights_track(demo, tmp_path, capsys):
+    weights = ROOT / 'demo' / 'weights' / 'lamotr_synthetic.pth'
+    if not weights.is_file():
+        pytest.skip(f'{weights.relative_to(ROOT)} is not there: make train-demo')
+    demo.main(['--out-dir', str(tmp_path), '--device', 'cpu'])
+    hota = float(re.search(r'\| combined\s*\|\s*([\d.]+)', capsys.readouterr().out)[1])
+    assert hota > 30  # untrained: 0

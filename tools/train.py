@@ -82,6 +82,9 @@ def set_resume(cfg: Config, resume: str) -> None:
                 f'{pointer} is empty, its writing was interrupted: name the checkpoint, as in '
                 f'--resume {pointer.with_name("epoch_1.pth")}'
             )
+        # the pointer has an absolute path: the work dir may have been moved or copied
+        beside = pointer.with_name(Path(resume).name)
+        resume = str(beside) if beside.is_file() else resume
     set_checkpoint(cfg, resume, resume=True)
 
 

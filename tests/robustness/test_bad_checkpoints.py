@@ -1,6 +1,7 @@
 """Checkpoints and losses that are broken or of another config: one error with the culprit."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,33 @@ model = dict(sotd_head=dict(num_queries=20), sgla=dict(num_layers=3))
 """
 
 
-@pytest.fixture
-def trained(workshop) -> Workshop:
+@pytest.fixture(scope='module')
+def trained_folder(tmp_path_factory) -> Path:
     """One sequence, and ``run/epoch_1.pth`` of the tiny config."""
-    workshop.sequence('a')
-    assert workshop.convert() == 0
-    workshop.train(workshop.config(NO_VALIDATION), '--work-dir', 'run')
+    folder = tmp_path_factory.mktemp('trained')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        workshop = Workshop(folder)
+        workshop.sequence('a')
+        assert workshop.convert() == 0
+        workshop.train(workshop.config(NO_VALIDATION), '--work-dir', 'run')
+    return folder
+
+
+@pytest.fixture
+def trained(trained_folder, workshop) -> Workshop:
+    """A copy of `trained_folder` to damage."""
+    shutil.copytree(trained_folder, workshop.folder, dirs_exist_ok=True)
     return workshop
+
+
+def test_resuming_a_copied_work_dir(trained, trained_folder, capfd):
+    """A copy of a work dir is resumed from its own checkpoint, not from the original's."""
+    assert str(trained_folder) in Path('run/last_checkpoint').read_text()
+    config = trained.config(NO_VALIDATION + 'train_cfg = dict(max_epochs=2)')
+    trained.train(config, '--work-dir', 'run', '--resume')
+    assert Path('run/epoch_2.pth').is_file()
+    assert 'Load checkpoint from run/epoch_1.pth' in ''.join(capfd.readouterr())
 
 
 def test_checkpoint_of_another_config(trained):

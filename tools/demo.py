@@ -94,6 +94,9 @@ def main(argv: list[str] | None = None) -> None:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'demo.py: error: {error}', file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print('\ndemo.py: interrupted; unfinished files are removed', file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == '__main__':

@@ -41,6 +41,9 @@ def main(argv: list[str] | None = None) -> None:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'track.py: error: {error}', file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print('\ntrack.py: interrupted; unfinished files are removed', file=sys.stderr)
+        sys.exit(130)
     print(summary)
 
 

@@ -17,8 +17,8 @@ BACKGROUND = 24  # grey level
 class EvenSample:
     """Keeps ``count`` evenly spread frames of a run whose length isn't known beforehand.
 
-    Every ``stride``-th frame is kept; when there are twice too many, every other one goes and the
-    stride doubles. So at most ``2 * count`` small pictures are held.
+    Every ``stride``-th frame is kept; when there are four times too many, every other one goes and
+    the stride doubles. So at most ``4 * count`` small pictures are held.
 
     Args:
         count: frames wanted.
@@ -37,7 +37,7 @@ class EvenSample:
     def add(self, frame_number: int, image: np.ndarray) -> None:
         """Offers the next frame: its number and ``(H, W, 3)`` uint8 BGR, which is scaled down."""
         if self._seen % self._stride == 0:
-            if len(self._kept) == 2 * self.count:
+            if len(self._kept) == 4 * self.count:
                 self._kept = self._kept[::2]
                 self._stride *= 2
             if self._seen % self._stride == 0:

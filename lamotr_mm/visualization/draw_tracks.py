@@ -27,6 +27,7 @@ BASE_COLOURS = (
 )
 # lightness of the first seven ids, the next seven, and so on
 LIGHTNESS = (1.0, 1.35, 0.7)
+MIN_TEXT = 10  # px; smaller text can't be read
 
 
 def colour_of(track_id: int) -> tuple[int, int, int]:
@@ -84,7 +85,8 @@ def draw_tracks(
         cv2.rectangle(image, first, second, colour_of(ids[index]), width)
     for index, (first, _) in zip(order, corners):
         text = str(ids[index]) if scores is None else f'{ids[index]}  {scores[index]:.2f}'
-        _paste_label(image, _label(text, colour_of(ids[index]), 6 * width + 2), first, width)
+        label = _label(text, colour_of(ids[index]), max(MIN_TEXT, 6 * width + 2))
+        _paste_label(image, label, first, width)
     return image
 
 

@@ -1,44 +1,66 @@
-"""Drawn tracks, pixel by pixel."""
+"""Drawing of tracks, looked at pixel by pixel."""
 
 import numpy as np
 import pytest
 
-from lamotr_mm.visualization.draw_tracks import TrackPainter, colour_of, draw_tracks, put_caption
+from lamotr_mm.visualization.draw_tracks import TrackPainter, colour_of, draw_tracks, line_width
 
-GREY = np.full((120, 160, 3), 90, np.uint8)
-
-
-def has(image, colour, rows=slice(None), columns=slice(None)):
-    return bool((image[rows, columns] == colour).all(-1).any())
+GREY = np.full((240, 320, 3), 90, np.uint8)
 
 
-def test_colours_are_told_apart_and_stay():
-    colours = [colour_of(i) for i in range(21)]
-    assert len(set(colours)) == 21
-    assert colours == [colour_of(np.int64(i)) for i in range(21)]
-    assert colour_of(21) == colours[0]
-    assert colours[0] == (0, 159, 230)  # BGR of the palette's orange
+def _has(image: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    return (image == colour).all(-1)
 
 
-def test_a_box_is_drawn_where_it_is():
-    image = GREY.copy()
-    drawn = draw_tracks(image, np.array([[40, 50, 100, 90]]), np.array([3]))
-    np.testing.assert_array_equal(image, GREY)
-    for y, x in ((50, 70), (90, 70), (70, 40), (70, 100)):
-        assert tuple(drawn[y, x]) == colour_of(3)
-    np.testing.assert_array_equal(drawn[60:80, 50:90], GREY[60:80, 50:90])
-    np.testing.assert_array_equal(drawn[100:], GREY[100:])
+def test_box_has_the_colour_of_its_id():
+    drawn = draw_tracks(GREY, [[100, 80, 140, 200]], [7])
+    rows, columns = np.nonzero(_has(drawn[80:], colour_of(7)))
+    assert abs(rows.min()) <= 1 and abs(rows.max() - 120) <= 1
+    assert abs(columns.min() - 100) <= 1 and abs(columns.max() - 140) <= 1
+    assert (drawn[100:180, 110:130] == 90).all()  # nothing inside
+    assert (GREY == 90).all()  # the input stays as it was
 
 
-def test_labels_stay_in_the_image():
-    boxes = np.array([[-30, -30, 20, 20], [150, 110, 300, 300], [1e9, 1e9, 2e9, 2e9]])
-    drawn = draw_tracks(GREY, boxes, np.array([1, 2, 3]), np.array([0.5, 0.6, 0.7]))
+def test_label_stands_on_its_box():
+    drawn = draw_tracks(GREY, [[100, 80, 140, 200]], [7])
+    above = (drawn[:76] != 90).any(-1)  # 76: the box itself, its outline included, is below
+    rows, columns = np.nonzero(above)
+    assert 6 <= rows.max() - rows.min() <= 20
+    assert 95 <= columns.min() <= 100
+    ink = drawn[:76][above & ~_has(drawn[:76], colour_of(7))]
+    assert ink.size  # there is text
+
+
+def test_labels_of_different_ids_differ():
+    patches = {
+        draw_tracks(GREY, [[100, 80, 140, 200]], [k])[60:78, 98:130].tobytes() for k in range(30)
+    }
+    assert len(patches) == 30
+
+
+def test_label_stays_inside_the_image():
+    boxes = [[-30, -20, 20, 100], [300, 100, 400, 300], [300, -5, 340, 100]]
+    drawn = draw_tracks(GREY, boxes, [1, 22222, 3], [0.5, 0.6, 0.7])
     assert drawn.shape == GREY.shape
-    assert has(drawn, colour_of(1)) and has(drawn, colour_of(2))
+    for track_id in (1, 22222, 3):
+        assert _has(drawn, colour_of(track_id)).sum() > 100  # label included
 
 
-def test_nothing_to_draw():
-    np.testing.assert_array_equal(draw_tracks(GREY, np.empty((0, 4)), np.empty(0, int)), GREY)
+def test_scores_make_the_label_longer():
+    def length(scores):
+        drawn = draw_tracks(GREY, [[100, 80, 140, 200]], [7], scores)
+        return np.ptp(np.nonzero((drawn[:76] != 90).any(-1))[1])
+
+    assert length([0.87]) > length(None) + 15
+
+
+def test_no_tracks():
+    drawn = draw_tracks(GREY, np.empty((0, 4)), np.empty(0, int), np.empty(0))
+    assert (drawn == GREY).all() and drawn is not GREY
+
+
+def test_huge_and_reversed_boxes():
+    draw_tracks(GREY, [[-1e12, -1e12, 1e12, 1e12], [50, 50, 20, 20], [5, 5, 5, 5]], [1, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -46,47 +68,48 @@ def test_nothing_to_draw():
     [
         ([[0, 0, 9, 9]], [1, 2], None, '1 boxes, 2 ids'),
         ([[0, 0, 9, 9]], [1], [0.5, 0.5], '2 scores'),
-        ([[0, 0, 9, 9], [0, 0, np.nan, 9]], [1, 7], None, 'track 7 is not finite'),
+        ([[0, 0, 9, 9], [0, 0, np.nan, 9]], [4, 5], None, 'track 5 is not finite'),
     ],
 )
-def test_what_cannot_be_drawn_is_named(boxes, ids, scores, message):
+def test_bad_arguments(boxes, ids, scores, message):
     with pytest.raises(ValueError, match=message):
-        draw_tracks(GREY, np.array(boxes), np.array(ids), scores)
+        draw_tracks(GREY, boxes, ids, scores)
 
 
-def box_at(x):
-    return np.array([[x - 5, 40, x + 5, 60]])
+def test_colours_are_stable_and_far_apart():
+    colours = np.array([colour_of(k) for k in range(21)], dtype=float)
+    assert len(np.unique(colours, axis=0)) == 21
+    assert colour_of(3) == colour_of(24)
+    near = np.linalg.norm(colours - np.roll(colours, 1, axis=0), axis=1)
+    assert near.min() > 60  # ids in a row never look alike
 
 
-def test_a_trail_follows_the_bottom_centre():
-    painter = TrackPainter()
-    for x in (20, 60, 100, 140):
-        drawn = painter(GREY, box_at(x), np.array([2]))
-    # far from the box, only the trail is there: at y = 60, from x = 20 on
-    assert (drawn[60, 25:125] != GREY[60, 25:125]).any(-1).all()
-    np.testing.assert_array_equal(drawn[66:, :120], GREY[66:, :120])
+def test_lines_grow_with_the_image():
+    widths = [line_width(np.empty((h, 2 * h, 3))) for h in (64, 240, 576, 1080, 2160)]
+    assert widths == sorted(widths) and widths[0] == 1 and widths[2] == 2 and widths[3] == 3
 
 
-def test_no_trail_jumps_over_a_gap():
-    painter = TrackPainter()
-    none = np.empty((0, 4)), np.empty(0, int)
-    painter(GREY, box_at(20), np.array([2]))
-    painter(GREY, *none)
-    drawn = painter(GREY, box_at(140), np.array([2]))
-    np.testing.assert_array_equal(drawn[:, :120], GREY[:, :120])
+def _walk(painter, positions):
+    for x in positions:
+        boxes = np.empty((0, 4)) if x is None else [[x - 5, 50, x + 5, 80]]
+        drawn = painter(GREY, boxes, [] if x is None else [2])
+    return (drawn != GREY).any(-1)[80]  # the row on which the box stands
 
 
-def test_trails_are_forgotten():
+def test_trail_follows_the_bottom_centre():
+    row = _walk(TrackPainter(), range(40, 140, 10))
+    assert row[45:125].all()
+    assert not row[:38].any() and not row[140:].any()
+
+
+def test_trail_is_forgotten():
+    row = _walk(TrackPainter(trail_frames=4), range(40, 140, 10))
+    assert not row[:98].any() and row[105:125].all()
+
+
+def test_no_trail_across_a_gap():
+    row = _walk(TrackPainter(), [20, 30, None, 200, 210])
+    assert not row[:194].any()
     painter = TrackPainter(trail_frames=3)
-    for x in (20, 50, 80, 110, 140):
-        drawn = painter(GREY, box_at(x), np.array([2]))
-    np.testing.assert_array_equal(drawn[:, :75], GREY[:, :75])
-    for _ in range(3):
-        painter(GREY, np.empty((0, 4)), np.empty(0, int))
-    assert not painter._trails  # a long video with many ids holds none of the old ones
-
-
-def test_caption():
-    captioned = put_caption(GREY, 'frame 7')
-    assert has(captioned, (255, 255, 255), slice(0, 25), slice(0, 90))
-    np.testing.assert_array_equal(captioned[40:], GREY[40:])
+    _walk(painter, [20, None, None, None, None])
+    assert not painter._trails  # ended tracks take no memory

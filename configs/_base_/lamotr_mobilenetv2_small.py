@@ -11,12 +11,10 @@ model = dict(
     backbone=dict(
         _delete_=True,
         type='mmdet.MobileNetV2',
-        out_indices=(
-            2,
-            4,
-            7,
-        ),  # 7: with 6 the last convolution would be an unused parameter under DDP
-        frozen_stages=3,  # strides 2 to 8: most of the backward pass on a CPU
+        # 7, not 6: the last convolution would else be an unused parameter, which DDP refuses
+        out_indices=(2, 4, 7),
+        # strides 2 to 8, which are most of the backward pass on a CPU
+        frozen_stages=3,
         norm_cfg=dict(type='BN', requires_grad=False),
         norm_eval=True,
     ),

@@ -72,9 +72,6 @@ class ClipTracklets:
         kept = valid & targets.present & tracklet_good
         born = targets.present & ~kept & object_good
         absent = valid & ~targets.present
-        absent[:, valid.shape[1] - self.spare_slots :] = (
-            False  # an inserted tracklet lives one frame
-        )
         survives = torch.rand(valid.shape, device=valid.device) >= self.drop_prob
         object_index = torch.where(object_good, matched_object, -1)
         decisions = SlotDecisions(
@@ -98,7 +95,10 @@ class ClipTracklets:
     def _insert_false_positives(
         self, decisions: SlotDecisions, object_logits: Tensor, matched_object: Tensor
     ) -> SlotDecisions:
-        """Fill spare slots, each with ``false_positive_prob``, with the best unmatched objects."""
+        """Fill spare slots anew, each with ``false_positive_prob``: the best unmatched objects.
+
+        So an inserted tracklet lives one frame.
+        """
         if not self.spare_slots:
             return decisions
         scores = object_logits.max(-1).values

@@ -38,8 +38,8 @@ class LAMOTR(BaseMOTModel):
         tracklet_slots: slots that a video starts with; they double when they are full.
         out_score_thr: output tracks with a score above it (probability).
         out_min_area: output tracks with an area above it, px^2 of the original image.
-        encode_ahead: frames of a video that are encoded in one call, where the data loader gives
-            several.
+        encode_ahead: most frames of a video that are encoded in one call, where the data loader
+            gives several.
     """
 
     def __init__(
@@ -136,10 +136,8 @@ class LAMOTR(BaseMOTModel):
                 output, tracklets.valid, targets[t], losses[-1].matched_object
             )
             present = tracklets.valid & targets[t].present
-            carried, entered = (
-                carried + (decisions.present & present).sum(),
-                entered + present.sum(),
-            )
+            carried += (decisions.present & present).sum()
+            entered += present.sum()
             tracklets = self.tracklet_update(tracklets, output, decisions)
         return {
             **self.criterion.clip(losses),

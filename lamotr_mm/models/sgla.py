@@ -107,7 +107,6 @@ class SGLA(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.embed_dims = embed_dims
         self.layers = nn.ModuleList(
             SpatialWeightedAttention(embed_dims, num_heads, ffn_dims) for _ in range(num_layers)
         )

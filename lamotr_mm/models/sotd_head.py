@@ -43,7 +43,6 @@ class SOTDHead(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.num_classes = num_classes
         self.num_queries = num_queries
         self.decoder = DABDeformableDecoder(**decoder, with_cp=with_cp)
         width, layers = self.decoder.embed_dims, self.decoder.num_layers

@@ -57,7 +57,10 @@ def clip_targets(
             img_shapes.append((height, width))
             boxes_xyxy = get_box_tensor(frame.gt_instances.bboxes).float().cpu()
             if not torch.isfinite(boxes_xyxy).all():
-                raise ValueError(f'{_name(frame)}: a ground-truth box is not finite')
+                raise ValueError(
+                    f'{_name(frame)}: a ground-truth box is not finite: {boxes_xyxy.tolist()} '
+                    'correct the annotation, or the transform that made it'
+                )
             index = [slots[clip][int(i)] for i in frame.gt_instances.instances_ids]
             boxes[clip, index] = bbox_xyxy_to_cxcywh(boxes_xyxy) / boxes_xyxy.new_tensor(
                 [width, height, width, height]

@@ -8,7 +8,6 @@ optim_wrapper = dict(
         custom_keys={
             'backbone': dict(lr_mult=0.1),
             'sampling_offsets': dict(lr_mult=0.1),
-            'reference_points': dict(lr_mult=0.1),
         }
     ),
 )

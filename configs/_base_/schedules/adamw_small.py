@@ -1,5 +1,5 @@
-# For the small models that train on a CPU from an ImageNet backbone: a higher rate than the paper's,
-# falling along a cosine. Child configs set max_epochs and T_max.
+# For the small models that train on a CPU from an ImageNet backbone: a higher rate than the
+# paper's, falling along a cosine. Child configs set max_epochs and T_max.
 _base_ = './adamw_18e.py'
 
 optim_wrapper = dict(

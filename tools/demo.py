@@ -17,7 +17,7 @@ from lamotr_mm.models import LAMOTR
 
 ROOT = Path(__file__).resolve().parents[1]
 # the first seed that is neither for training nor for validation
-SCENE = SceneSpec(seed=20_000, difficulty=1, length=60)
+SCENE = SceneSpec(seed=20_000, difficulty=0, length=60)
 FPS = 10.0
 
 

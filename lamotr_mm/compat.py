@@ -37,6 +37,8 @@ REQUIREMENTS = (
     Requirement('mmengine', '0.10.7', '0.10.12', "pip install 'onedl-mmengine>=0.10.12,<0.11'"),
     Requirement('mmcv', '2.1.0', '2.3.6', MMCV_REMEDY),
     Requirement('mmdet', '3.3.0', '3.5.1', "pip install 'onedl-mmdetection>=3.5.1,<3.6'"),
+    Requirement('trackeval', '1.3.0', '1.3.0', "pip install 'trackeval>=1.3,<1.4'"),
+    Requirement('av', '12.0.0', '18.1.0', "pip install 'av>=12'"),
 )
 
 
@@ -52,16 +54,18 @@ def check_requirement(requirement: Requirement) -> None:
     """
     name = requirement.module
     try:
-        found = importlib.import_module(name).__version__
+        # TrackEval as cloned from GitHub has no version: older than any that has one
+        found = getattr(importlib.import_module(name), '__version__', None)
     except ImportError as error:
         raise ImportError(
             f'lamotr_mm needs {name} >= {requirement.minimum}, which cannot be imported ({error}). '
             f'Install it with: {requirement.remedy}'
         ) from error
-    version = Version(found)
+    version = Version(found or '0')
     if version < Version(requirement.minimum):
         raise ImportError(
-            f'lamotr_mm needs {name} >= {requirement.minimum}, but {found} is installed. '
+            f'lamotr_mm needs {name} >= {requirement.minimum}, but '
+            f'{found or "one without a version"} is installed. '
             f'Update it with: {requirement.remedy}'
         )
     if version.release[:2] > Version(requirement.tested).release[:2]:

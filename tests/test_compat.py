@@ -18,7 +18,8 @@ def installed(monkeypatch):
     def import_module(name):
         if versions[name] is None:
             raise ImportError(f'no {name} here')
-        return SimpleNamespace(__version__=versions[name])
+        version = versions[name]
+        return SimpleNamespace(__version__=version) if version else SimpleNamespace()
 
     monkeypatch.setattr(compat.importlib, 'import_module', import_module)
     return versions
@@ -38,6 +39,8 @@ def test_tested_versions_pass_silently(installed):
         ('mmcv', '2.0.1', '2.1.0'),
         ('mmcv', '2.1.0rc1', '2.1.0'),
         ('mmdet', '3.2.0', '3.3.0'),
+        ('trackeval', '1.2.9', '1.3.0'),
+        ('av', '11.0.0', '12.0.0'),
         # compared as numbers, not as text
         ('mmengine', '0.9.20', '0.10.7'),
     ],
@@ -57,6 +60,13 @@ def test_too_old_names_module_versions_and_remedy(installed, module, found, need
 def test_missing_module(installed, module):
     installed[module] = None
     with pytest.raises(ImportError, match=rf'needs {module} .*no {module} here.*pip install'):
+        compat.check_dependencies()
+
+
+def test_module_without_a_version_is_too_old(installed):
+    installed['trackeval'] = ''
+    expected = r"trackeval >= 1\.3\.0, but one without a version .*pip install 'trackeval>=1\.3"
+    with pytest.raises(ImportError, match=expected):
         compat.check_dependencies()
 
 

@@ -53,8 +53,6 @@ class BuildWithMim(build_py):
         for name in MIM_SOURCES:
             source, target = ROOT / name, mim / name
             remove(target)
-            if not source.exists():
-                continue
             if self.editable_mode:
                 target.symlink_to(os.path.relpath(source, mim))
             elif source.is_dir():
@@ -69,12 +67,12 @@ setup(
     name='lamotr_mm',
     version=read_version(),
     description='LA-MOTR: multi-object tracking with learned association, on OpenMMLab',
-    long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else '',
+    long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     author='the lamotr_mm authors',
     license='Apache-2.0',
     license_files=['LICENSE'],
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=['lamotr_mm', 'lamotr_mm.*']),
     install_requires=read_requirements('runtime'),
     extras_require={**EXTRAS, 'all': [*chain.from_iterable(EXTRAS.values())]},

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 from lamotr_mm.compat import REQUIREMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ('lamotr_mm', 'configs', 'tools', 'requirements')
-FILES = ('setup.py', 'pyproject.toml', 'model-index.yml', 'LICENSE', 'MANIFEST.in')
+PARTS = ('lamotr_mm', 'configs', 'tools', 'demo', 'requirements')
+FILES = ('setup.py', 'pyproject.toml', 'model-index.yml', 'LICENSE', 'MANIFEST.in', 'README.md')
 
 
 def requirements(name: str) -> dict[str, Requirement]:
@@ -30,7 +30,7 @@ def requirements(name: str) -> dict[str, Requirement]:
 def source(tmp_path_factory) -> Path:
     """A copy of the sources (building writes beside them)."""
     folder = tmp_path_factory.mktemp('source')
-    ignore = shutil.ignore_patterns('__pycache__', '.mim', '*.egg-info')
+    ignore = shutil.ignore_patterns('__pycache__', '.mim', '*.egg-info', 'out')
     for name in PARTS:
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     for name in FILES:
@@ -57,11 +57,13 @@ def test_wheel_holds_configs_tools_and_index(source, tmp_path):
         meta = wheel.read(next(n for n in names if n.endswith('/METADATA'))).decode()
     expected = {f'lamotr_mm/.mim/{p.relative_to(ROOT)}' for p in ROOT.glob('configs/**/*.py')}
     expected |= {f'lamotr_mm/.mim/tools/{name}' for name in ('train.py', 'dist_train.sh')}
-    expected |= {'lamotr_mm/.mim/model-index.yml', 'lamotr_mm/models/lamotr.py'}
+    expected |= {'lamotr_mm/.mim/demo/weights/README.md', 'lamotr_mm/.mim/model-index.yml'}
+    expected |= {'lamotr_mm/models/lamotr.py'}
     assert expected <= names
     assert not [n for n in names if n.startswith('tests/') or '__pycache__' in n]
     assert any(n.endswith('licenses/LICENSE') for n in names)
     assert 'License: Apache-2.0' in meta or 'License-Expression: Apache-2.0' in meta
+    assert 'Requires-Python: >=3.11' in meta
     for name in requirements('runtime'):
         assert re.search(rf'^Requires-Dist: {name}\b', meta, re.MULTILINE)
 
@@ -69,7 +71,7 @@ def test_wheel_holds_configs_tools_and_index(source, tmp_path):
 def test_editable_installation_links(source, tmp_path):
     build(source, 'build_editable', tmp_path)
     mim = source / 'lamotr_mm' / '.mim'
-    for name in ('configs', 'tools', 'model-index.yml'):
+    for name in ('configs', 'tools', 'demo', 'model-index.yml'):
         assert (mim / name).is_symlink()
         assert (mim / name).resolve() == source / name
     build(source, 'build_editable', tmp_path)  # replaces the links, does not write through them
@@ -95,7 +97,7 @@ def test_pins_lie_in_the_ranges_and_are_installed(name):
 def test_guard_agrees_with_the_requirements():
     """The newest tested version of the guard is inside the range that pip installs."""
     names = {'torch': 'torch', 'mmengine': 'onedl-mmengine', 'mmcv': 'onedl-mmcv'}
-    names['mmdet'] = 'onedl-mmdetection'
+    names |= {'mmdet': 'onedl-mmdetection', 'trackeval': 'trackeval', 'av': 'av'}
     ranges = requirements('runtime') | requirements('openmmlab')
     for checked in REQUIREMENTS:
         assert ranges[names[checked.module]].specifier.contains(checked.tested), checked

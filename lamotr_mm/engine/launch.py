@@ -113,6 +113,24 @@ def prepare_launch(cfg: Config, launcher: str) -> None:
     )
 
 
+def _first_slurm_host(nodes: str) -> str:
+    """First host name of a Slurm node list such as `gpu[03-05,9]`.
+
+    Raises:
+        ValueError: when `scontrol` is missing or fails.
+    """
+    command = ['scontrol', 'show', 'hostnames', nodes]
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        cause = (getattr(error, 'stderr', '') or str(error)).strip()
+        raise ValueError(
+            f'--launcher slurm: {" ".join(command)!r} failed ({cause}); '
+            'set MASTER_ADDR to the address of the first node'
+        ) from error
+    return done.stdout.split()[0]
+
+
 def _export_ranks(launcher: str) -> None:
     """Translate the launcher's variables into torch's (torchrun sets them itself)."""
     sources = {
@@ -121,8 +139,7 @@ def _export_ranks(launcher: str) -> None:
         'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
     }[launcher]
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ and 'SLURM_NODELIST' in os.environ:
-        hosts = subprocess.getoutput(f'scontrol show hostnames {os.environ["SLURM_NODELIST"]}')
-        os.environ['MASTER_ADDR'] = hosts.split()[0]
+        os.environ['MASTER_ADDR'] = _first_slurm_host(os.environ['SLURM_NODELIST'])
     missing = [name for name in (*sources, 'MASTER_ADDR') if name not in os.environ]
     if missing:
         raise ValueError(

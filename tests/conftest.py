@@ -1,4 +1,4 @@
-"""Shared fixtures: one torch thread (two threads on a busy machine are many times slower) and real data."""
+"""Shared fixtures: one torch thread (two are many times slower on a busy machine), real data."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ def lamotr_data() -> Path:
     """Root of the real annotated videos (`$LAMOTR_DATA`); skips where it is unset."""
     root = os.environ.get('LAMOTR_DATA')
     if not root:
-        pytest.skip('real data: set LAMOTR_DATA to the folder that holds pets09_s2l1/, mot17_mini/, tud/')
+        pytest.skip('real data: set LAMOTR_DATA to the folder of pets09_s2l1/, mot17_mini/, tud/')
     if not Path(root).is_dir():
         pytest.fail(f'LAMOTR_DATA={root} is not a folder')
     return Path(root)

@@ -65,10 +65,11 @@ class Lifecycle:
     """Assigns objects to tracklets by ``S`` and decides who lives. Holds ids and ages, no tensors.
 
     A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the
-    largest sum of ``S``; pairs below ``gate`` do not count. A matched tracklet lives. An unmatched
-    one lives while its own score >= ``keep_thr``, else it is lost and ends after ``miss_tolerance``
-    frames in a row. An unmatched object with score >= ``new_thr``, and ``S`` below the gate to
-    every tracklet, starts a track.
+    largest sum of ``S``; pairs below ``gate`` do not count. Tracklets of the frame before come
+    first, lost ones get what is left: the memory of a target that has a new track would else take
+    turns with it. A matched tracklet lives. An unmatched one lives while its own score >=
+    ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a row. An unmatched
+    object with score >= ``new_thr``, and ``S`` below the gate to every tracklet, starts a track.
 
     Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live
     on at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou``
@@ -134,13 +135,20 @@ class Lifecycle:
         return self._report(frame, objects, matches, present, born)
 
     def _assign(self, association: np.ndarray, objects: np.ndarray, live: np.ndarray) -> np.ndarray:
-        """One-to-one (object, slot) pairs with the largest sum of ``S``, above the gate."""
-        scores = association[np.ix_(objects, live)]
+        """One-to-one (object, slot) pairs: tracklets of the frame before, then lost ones."""
+        lost = self.misses[live] > 0
+        first = self._best_pairs(association, objects, live[~lost])
+        left = np.setdiff1d(objects, first[:, 0])
+        return np.concatenate([first, self._best_pairs(association, left, live[lost])])
+
+    def _best_pairs(self, association, objects: np.ndarray, slots: np.ndarray) -> np.ndarray:
+        """One-to-one (object, slot) pairs with the largest sum of ``S``, at least the gate each."""
+        scores = association[np.ix_(objects, slots)]
         # before the assignment: two pairs below the gate must not outbid one above it
         scores = np.where(scores >= self.gate, scores, 0)
         rows, columns = linear_sum_assignment(scores, maximize=True)
         passed = scores[rows, columns] >= self.gate
-        return np.stack([objects[rows[passed]], live[columns[passed]]], 1)
+        return np.stack([objects[rows[passed]], slots[columns[passed]]], 1)
 
     def _keep(self, frame: FrameScores, live: np.ndarray, matches: np.ndarray) -> np.ndarray:
         """Unmatched slots that live on by their own score, best first, where nobody is yet."""

@@ -184,6 +184,19 @@ def test_a_lost_track_is_recovered_with_its_id():
     assert module.misses.tolist() == [0, 0, 0, 0]
 
 
+def test_a_lost_track_comes_after_those_of_the_frame_before():
+    module = started(2)
+    # track 2 is lost, and track 1 is where it was
+    module.step(frame([(0.9, 0.0)], [(0.9, 0.0), (0.1, 100.0)], {(0, 0): 0.9}))
+    claims = {(0, 0): 0.6, (0, 1): 0.99}
+    tracks = module.step(frame([(0.9, 0.0)], [(0.9, 0.0), (0.1, 0.0)], claims))
+    assert tracks.matches.tolist() == [[0, 0]]
+    # what is left goes to the lost one
+    objects, claims = [(0.9, 0.0), (0.9, 100.0)], {(0, 0): 0.6, (0, 1): 0.99, (1, 1): 0.7}
+    tracks = module.step(frame(objects, [(0.9, 0.0), (0.1, 0.0)], claims))
+    assert sorted(tracks.matches.tolist()) == [[0, 0], [1, 1]]
+
+
 def test_a_track_ends_after_the_tolerance_and_its_slot_is_used_again():
     module = started(2, miss_tolerance=3)
     lost = [(0.1, 0.0), (0.9, 100.0)]

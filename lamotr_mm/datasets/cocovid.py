@@ -16,6 +16,7 @@ from pathlib import Path
 
 import mmengine
 
+from ..apis.files import replace_on_success
 from .mot_format import ClassRule, MOTFormatError, Row, Sequence, find_video, read_gt, read_sequence
 
 # [first, last], from 1, of a sequence of n frames; the halves as in mmdet's mot2coco
@@ -234,10 +235,5 @@ def _summary(sequence: Sequence, numbers: range, annotations: list[dict], skippe
 def write_json(contents: dict[Path, dict]) -> None:
     """Writes json files, each of which appears whole or not at all."""
     for path, content in contents.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{path.stem}.part.json')
-        try:
+        with replace_on_success(path) as part:
             mmengine.dump(content, part)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.progress import Progress, track
 
+from lamotr_mm.apis.files import replace_on_success
 from lamotr_mm.datasets.cocovid import Part, make_cocovid, write_json
 from lamotr_mm.datasets.mot_format import (
     class_rule,
@@ -106,10 +107,8 @@ def write_texts(gt_file: Path, folder: Path) -> None:
         folder / 'seqinfo.ini': '\n'.join(['[Sequence]', *(f'{k}={v}' for k, v in info.items())]),
     }
     for path, text in texts.items():
-        path.parent.mkdir(exist_ok=True)
-        part = path.with_suffix('.part')
-        part.write_text(text + '\n')
-        os.replace(part, path)
+        with replace_on_success(path) as part:
+            part.write_text(text + '\n')
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import cv2
+
+from ..apis.video_io import FrameReadError, open_frames
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
@@ -187,7 +188,10 @@ def list_frames(directory: Path) -> dict[int, Path]:
             )
         frames[number] = file
     if not frames:
-        raise MOTFormatError(f'{directory}: no images ({", ".join(IMAGE_SUFFIXES)})')
+        raise MOTFormatError(
+            f'{directory}: no images ({", ".join(IMAGE_SUFFIXES)}): put the frames there, '
+            'or remove the folder and put a video file beside it'
+        )
     return dict(sorted(frames.items()))
 
 
@@ -205,7 +209,7 @@ def read_sequence(folder: Path) -> Sequence:
     first = next(iter(frames.values()))
     image = cv2.imread(str(first))
     if image is None:
-        raise MOTFormatError(f'{first}: not a readable image')
+        raise MOTFormatError(f'{first}: not a readable image: extract or copy the frames again')
     height, width = image.shape[:2]
     stated = (int(float(info.get('imwidth', width))), int(float(info.get('imheight', height))))
     if stated != (width, height):
@@ -312,7 +316,10 @@ def find_video(folder: Path) -> Path | None:
     """
     videos = sorted(f for f in folder.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
     if len(videos) > 1:
-        raise MOTFormatError(f'{folder}: several videos: {", ".join(v.name for v in videos)}')
+        raise MOTFormatError(
+            f'{folder}: several videos: {", ".join(v.name for v in videos)}: leave only '
+            'that of the sequence'
+        )
     return videos[0] if videos else None
 
 
@@ -327,13 +334,14 @@ def extract_frames(
     The folder appears whole or not at all; where it exists, nothing is done.
 
     Args:
-        video (Path): Video file of any codec that FFmpeg reads.
+        video (Path): Video file of any codec that FFmpeg reads; phone video is turned upright.
         directory (Path): Folder to make.
         length (int, optional): Number of frames to take from the start; None: all.
         on_frame (Callable): Called after each frame.
 
     Raises:
-        MOTFormatError: The video can't be decoded, or has no frames or fewer than `length`.
+        MOTFormatError: A frame can't be decoded or is damaged, or the video has no frames or fewer
+            than `length`.
     """
     if directory.is_dir():
         return
@@ -342,18 +350,18 @@ def extract_frames(
     part.mkdir(parents=True)
     number = 0
     try:
-        with av.open(str(video)) as container:
-            frames = itertools.islice(container.decode(video=0), length)
-            for number, frame in enumerate(frames, start=1):
-                image = frame.to_ndarray(format='bgr24')
-                file = part / f'{number:06d}.jpg'
-                if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-                    raise OSError(f'could not write {file}')
-                on_frame()
-        if number < (length or 1):
-            raise MOTFormatError(f'{video}: has {number} frames, {length or "some"} are needed')
+        for number, image in itertools.islice(open_frames(video), length):
+            file = part / f'{number:06d}.jpg'
+            if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+                raise OSError(f'could not write {file}')
+            on_frame()
+        if length is not None and number < length:
+            raise MOTFormatError(
+                f'{video}: has {number} frames, {length} are needed: fetch the whole '
+                'video, or correct seqLength where a seqinfo.ini gives it'
+            )
         os.replace(part, directory)
-    except (av.FFmpegError, IndexError) as error:
+    except FrameReadError as error:
         raise MOTFormatError(f'{video}: not a readable video: {error}') from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from trackeval.datasets import MotChallenge2DBox
 
+from lamotr_mm.apis.video_io import VideoWriter
 from lamotr_mm.datasets.mot_format import (
     BENCHMARKS,
     MOTFormatError,
@@ -300,6 +301,21 @@ class TestExtractFrames:
         with pytest.raises(MOTFormatError, match=r'clip\.mkv: not a readable video'):
             extract_frames(tmp_path / 'clip.mkv', tmp_path / 'img1')
         assert [file.name for file in tmp_path.iterdir()] == ['clip.mkv']
+
+    def test_lying_phone_video_is_turned_upright(self, tmp_path):
+        video = tmp_path / 'clip.mp4'
+        with VideoWriter(video, 10) as writer:
+            for _ in range(2):
+                writer.write(np.zeros((48, 64, 3), np.uint8))
+        data = bytearray(video.read_bytes())
+        one, minus = ((k << 16).to_bytes(4, 'big', signed=True) for k in (1, -1))
+        last = (1 << 30).to_bytes(4, 'big')
+        identity = one + bytes(12) + one + bytes(12) + last
+        at = data.index(identity, data.index(b'tkhd'))
+        data[at : at + 36] = bytes(4) + one + bytes(4) + minus + bytes(16) + last
+        video.write_bytes(data)
+        extract_frames(video, tmp_path / 'img1')
+        assert cv2.imread(str(tmp_path / 'img1' / '000002.jpg')).shape == (64, 48, 3)
 
     def test_which_video(self, tmp_path):
         assert find_video(tmp_path) is None

@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from mmengine.structures import InstanceData
 
+from lamotr_mm.evaluation.rows import format_row
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
 from lamotr_mm.visualization.draw_tracks import TrackPainter
@@ -108,10 +109,7 @@ def mot_lines(number: int, tracks: InstanceData) -> list[str]:
     lines = []
     for index in np.argsort(ids, kind='stable'):
         x1, y1, x2, y2 = boxes[index]
-        lines.append(
-            f'{number},{ids[index]},{x1:.4f},{y1:.4f},{x2 - x1:.4f},{y2 - y1:.4f},'
-            f'{scores[index]:.6f},-1,-1,-1\n'
-        )
+        lines.append(format_row(number, ids[index], (x1, y1, x2 - x1, y2 - y1), scores[index]))
     return lines
 
 

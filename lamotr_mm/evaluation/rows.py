@@ -5,7 +5,7 @@ the confidence (ground truth: 0 marks a box that is not scored), class from 1.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +79,22 @@ def read_rows(path: str | os.PathLike) -> np.ndarray:
         raise ValueError(f'{path}: {error}') from error
 
 
+def format_row(
+    frame: float, track_id: float, box_xywh: Iterable[float], score: float, class_id: float = -1
+) -> str:
+    """A line of a MOTChallenge result file: ``frame,id,x,y,w,h,score,class,-1,-1``.
+
+    Args:
+        frame (float): Number of the frame, from 1.
+        track_id (float): From 1.
+        box_xywh (Iterable[float]): Top left, width and height in px.
+        score (float): Confidence.
+        class_id (float): From 1; -1 where a file is of one class.
+    """
+    box = ','.join(f'{value:.{RESULT_DECIMALS}f}' for value in box_xywh)
+    return f'{frame:.0f},{track_id:.0f},{box},{score:.6f},{class_id:.0f},-1,-1\n'
+
+
 def write_results(
     folder: str | os.PathLike, tracks: Mapping[str, np.ndarray], with_class: bool = False
 ) -> None:
@@ -100,9 +116,9 @@ def write_results(
             raise ValueError(f'{sequence}: track id {first_id:g}; ids should be 0 or more')
         shift = 1 - min(first_id, 1)
         lines = [
-            f'{row[FRAME]:.0f},{row[ID] + shift:.0f},'
-            + ','.join(f'{value:.{RESULT_DECIMALS}f}' for value in row[BOX])
-            + f',{row[FLAG]:.6f},{row[CLASS] if with_class else -1:.0f},-1,-1\n'
+            format_row(
+                row[FRAME], row[ID] + shift, row[BOX], row[FLAG], row[CLASS] if with_class else -1
+            )
             for row in rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
         ]
         with replace_on_success(folder / f'{sequence}.txt') as part:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -73,7 +72,7 @@ def measure(
 
     step = model.lifecycle.step
     try:
-        with patch.object(model.lifecycle, 'step', lambda s: step(_all_found(s, tracklets))):
+        with _replaced(model.lifecycle, 'step', lambda s: step(_all_found(s, tracklets))):
             for _ in range(repeat + 1):
                 one_frame()
             total = median(times['total'][1:])
@@ -123,11 +122,27 @@ def _stages_timed(model: LAMOTR, times: dict[str, list], wait: Callable) -> Iter
 
     calls = [(part, getattr(model, name), 'forward') for part, name in PARTS.items()]
     calls.append(('lifecycle', model.lifecycle, 'step'))
-    with ExitStack() as patches:
+    with ExitStack() as replacements:
         for stage, owner, name in calls:
-            replaced = partial(timed, getattr(owner, name), times[stage])
-            patches.enter_context(patch.object(owner, name, replaced))
+            call = partial(timed, getattr(owner, name), times[stage])
+            replacements.enter_context(_replaced(owner, name, call))
         yield
+
+
+@contextmanager
+def _replaced(owner: object, name: str, call: Callable) -> Iterator[None]:
+    """Let ``call`` stand for a method of one object; of nested replacements the inner one ends
+    first.
+    """
+    own = vars(owner).get(name)
+    setattr(owner, name, call)
+    try:
+        yield
+    finally:
+        if own is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, own)
 
 
 @contextmanager

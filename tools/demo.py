@@ -4,12 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.track_video import TrackSummary, track_video
-from lamotr_mm.apis.video_io import VideoWriter, open_frames
-from lamotr_mm.datasets.synthetic.render import get_scene
+from lamotr_mm.apis.video_io import open_frames
+from lamotr_mm.datasets.synthetic.export import write_sequence
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
 from lamotr_mm.evaluation import evaluate_sequences, format_table
 from lamotr_mm.evaluation.rows import read_rows
@@ -18,26 +16,6 @@ from lamotr_mm.models import LAMOTR
 ROOT = Path(__file__).resolve().parents[1]
 # the first seed that is neither for training nor for validation
 SCENE = SceneSpec(seed=20_000, difficulty=0, length=60)
-FPS = 10.0
-
-
-def render(scene: SceneSpec, path: Path) -> np.ndarray:
-    """Write a synthetic video.
-
-    Returns:
-        Its ground truth as MOTChallenge rows ``(N, 8)``: frame from 1, id, x, y, w, h in px, 1, 1.
-    """
-    drawn = get_scene(scene)
-    rows = [np.empty((0, 8))]
-    with VideoWriter(path, FPS) as video:
-        for index in range(scene.length):
-            frame = drawn.render(index)
-            video.write(frame.image)
-            boxes = frame.boxes_xyxy.astype(np.float64)
-            sides = boxes[:, 2:] - boxes[:, :2]
-            first, flags = np.full(len(boxes), index + 1), np.ones((len(boxes), 2))
-            rows.append(np.column_stack([first, frame.instance_ids, boxes[:, :2], sides, flags]))
-    return np.concatenate(rows)
 
 
 def track(model: LAMOTR, video: str | Path, out_dir: Path, name: str | None = None) -> TrackSummary:
@@ -50,16 +28,16 @@ def track(model: LAMOTR, video: str | Path, out_dir: Path, name: str | None = No
 
 def synthetic_demo(model: LAMOTR, out_dir: Path) -> None:
     """Render, track, score and show where everything is."""
-    video = out_dir / 'synthetic.mp4'
     print(
         f'Rendering a synthetic video: seed {SCENE.seed} (held out), difficulty '
         f'{SCENE.difficulty}, {SCENE.length} frames'
     )
-    truth = render(SCENE, video)
+    sequence = write_sequence(SCENE, out_dir)
+    video = sequence / f'{sequence.name}.mp4'
     print('Tracking it')
     summary = track(model, video, out_dir, 'synthetic')
     scores = evaluate_sequences(
-        {'synthetic': truth},
+        {'synthetic': read_rows(sequence / 'gt' / 'gt.txt')},
         {'synthetic': read_rows(out_dir / 'synthetic_tracked.txt')},
         frames={'synthetic': range(1, SCENE.length + 1)},
     )

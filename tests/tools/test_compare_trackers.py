@@ -66,3 +66,15 @@ def test_weights_of_another_model_are_refused(tool, config, tmp_path):
     torch.save(dict(state_dict=dict(weight=torch.zeros(1))), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='is of another model'):
         tool.compare(config, str(tmp_path / 'other.pth'))
+
+
+@pytest.mark.parametrize('error', [ValueError, OSError, FloatingPointError])
+def test_an_error_is_one_line(tool, monkeypatch, capsys, error):
+    def fail(*_):
+        raise error('frame 7 is broken')
+
+    monkeypatch.setattr(tool, 'compare', fail)
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(ROOT / 'configs/lamotr_synthetic.py'), 'none.pth'])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == 'compare_trackers.py: error: frame 7 is broken\n'

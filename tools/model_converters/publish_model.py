@@ -1,15 +1,19 @@
-"""Training checkpoint -> weights to ship: half precision, no optimiser, loadable with
+r"""Training checkpoint -> weights to ship: half precision, no optimiser, loadable with
 ``weights_only``.
 
-python tools/model_converters/publish_model.py work_dirs/lamotr_pets/epoch_20.pth
-demo/weights/lamotr_pets.pth
+    python tools/model_converters/publish_model.py \
+        work_dirs/lamotr_pets/epoch_20.pth demo/weights/lamotr_pets.pth
 """
 
 import argparse
-import os
+import pickle
+import sys
 from pathlib import Path
 
 import torch
+
+from lamotr_mm.apis.files import replace_on_success
+from lamotr_mm.engine.checkpoints import existing_checkpoint
 
 
 def publish(checkpoint: dict) -> dict:
@@ -19,8 +23,11 @@ def publish(checkpoint: dict) -> dict:
         checkpoint: of mmengine's ``CheckpointHook``.
 
     Raises:
-        ValueError: if a weight is not finite or overflows half precision; named.
+        ValueError: if a weight is not finite or overflows half precision; named. If there are no
+            weights.
     """
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), dict):
+        raise ValueError('no state_dict is in it: name a checkpoint that tools/train.py wrote')
     state = {}
     for name, value in checkpoint['state_dict'].items():
         state[name] = value.half() if value.is_floating_point() else value
@@ -33,20 +40,38 @@ def publish(checkpoint: dict) -> dict:
     return dict(state_dict=state, meta=kept)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def read(path: Path) -> dict:
+    """What ``torch.save`` wrote.
+
+    Raises:
+        ValueError: it is missing or can't be read; names it.
+    """
+    existing_checkpoint(str(path))
+    try:
+        # the hook's own files hold NumPy scalars in the message hub, which weights_only refuses
+        return torch.load(path, map_location='cpu', weights_only=False)
+    except (ValueError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f'checkpoint {path} cannot be read: {error}') from error
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Publish; what can't be published prints one line and exits with status 2."""
+    parser = argparse.ArgumentParser(description='Training checkpoint -> weights to ship')
     parser.add_argument('checkpoint', type=Path)
     parser.add_argument('out', type=Path)
-    args = parser.parse_args()
-    if not args.checkpoint.is_file():
-        parser.error(f'{args.checkpoint}: no such file')
-    # the hook's own files hold NumPy scalars in the message hub, which weights_only refuses
-    published = publish(torch.load(args.checkpoint, map_location='cpu', weights_only=False))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    part = args.out.with_suffix('.part')
-    torch.save(published, part)
-    torch.load(part, weights_only=True)
-    os.replace(part, args.out)
+    args = parser.parse_args(argv)
+    try:
+        checkpoint = read(args.checkpoint)
+        try:
+            published = publish(checkpoint)
+        except ValueError as error:
+            raise ValueError(f'{args.checkpoint}: {error}') from error
+        with replace_on_success(args.out) as part:
+            torch.save(published, part)
+            torch.load(part, weights_only=True)
+    except (ValueError, OSError) as error:
+        print(f'publish_model.py: error: {error}', file=sys.stderr)
+        sys.exit(2)
     size = args.out.stat().st_size / 2**20
     print(f'{args.out}: {size:.1f} MiB, {len(published["state_dict"])} tensors')
 

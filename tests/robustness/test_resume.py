@@ -102,20 +102,24 @@ def weights(file: str) -> torch.Tensor:
     return torch.cat([value.flatten().float() for value in state.values()])
 
 
-def kill_at_random(videos: Workshop, command: list, delay: float) -> None:
-    """Start a training and SIGKILL it, its workers too, some seconds after its first step."""
-    runs = len(begun_runs())
+def kill_after(videos: Workshop, command: list, steps: int, delay: float) -> None:
+    """Start a training; SIGKILL it and its workers `delay` s after it has logged some steps."""
+    runs = logged_steps()
     process = videos.start(*command)
-    while len(begun_runs()) == runs and process.poll() is None:
-        time.sleep(0.05)
+    while process.poll() is None:
+        new = logged_steps()[len(runs) :]
+        if new and new[0] >= steps:
+            break
+        time.sleep(0.02)
     time.sleep(delay)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, Path('output.txt').read_text()
 
 
-def begun_runs() -> list[Path]:
-    """Logs of the runs that have made a step."""
-    return list(Path('run').glob('2*/vis_data/scalars.json'))
+def logged_steps() -> list[int]:
+    """Number of steps that each run has logged, in order of the runs; not of those without any."""
+    files = sorted(Path('run').glob('2*/vis_data/scalars.json'))
+    return [file.read_text().count('\n') for file in files]
 
 
 @pytest.mark.soak
@@ -124,15 +128,13 @@ def test_killed_again_and_again(videos, workers):
     """A series of SIGKILLs from outside at random times."""
     epochs, kills = 20, 5
     path = config(videos, 'series', epochs=epochs, workers=workers)
-    started = time.monotonic()
     videos.train(path, '--work-dir', 'whole')
-    duration = time.monotonic() - started
 
     rng, resumed_from = random.Random(workers), []
     command = [sys.executable, ROOT / 'tools' / 'train.py', path, '--work-dir', 'run', '--resume']
     pointer = Path('run/last_checkpoint')
     for _ in range(kills):
-        kill_at_random(videos, command, rng.random() * duration / kills)
+        kill_after(videos, command, rng.randint(1, 3 * PER_EPOCH), rng.random() / 5)
         resumed_from.append(Path(pointer.read_text()).stem if pointer.is_file() else 'the start')
     status, output = videos.run(*command)
     assert status == 0, output

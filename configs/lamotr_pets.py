@@ -10,7 +10,7 @@ _base_ = [
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/mobilenetv2.pth')),
     # boxes of a small model are loose; chosen on training frames (docs/model.md)
-    lifecycle=dict(birth_iou=0.4, keep_iou=0.4),
+    lifecycle=dict(gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
 )
 
 max_epochs = 10

@@ -106,6 +106,7 @@ def build_pipeline(cfg: Config) -> Compose:
     Raises:
         ValueError: the config has no test pipeline.
     """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
     try:
         pipeline = get_test_pipeline_cfg(cfg)
     except (AttributeError, RuntimeError) as error:

@@ -81,8 +81,9 @@ def draw_tracks(
     order = np.argsort(boxes_xyxy[:, 3], kind='stable')
     corners = [_corners(boxes_xyxy[index], image.shape) for index in order]
     for index, (first, second) in zip(order, corners):
-        cv2.rectangle(image, first, second, (30, 30, 30), width + 2)
-        cv2.rectangle(image, first, second, colour_of(ids[index]), width)
+        if width > 1:  # on a small image the outline would outweigh the colour
+            cv2.rectangle(image, first, second, (30, 30, 30), width + 2)
+        cv2.rectangle(image, first, second, colour_of(ids[index]), max(2, width))
     for index, (first, _) in zip(order, corners):
         text = str(ids[index]) if scores is None else f'{ids[index]}  {scores[index]:.2f}'
         label = _label(text, colour_of(ids[index]), max(MIN_TEXT, 6 * width + 2))

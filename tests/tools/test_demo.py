@@ -7,10 +7,14 @@ from pathlib import Path
 import av
 import cv2
 import pytest
+import torch
+from mmengine.structures import InstanceData
 
 from lamotr_mm.datasets.synthetic.export import write_sequence
+from lamotr_mm.datasets.synthetic.render import get_scene
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
 from lamotr_mm.evaluation.rows import read_rows
+from lamotr_mm.models import LAMOTR
 
 ROOT = Path(__file__).parents[2]
 TRACKED = {f'synthetic_tracked.{suffix}' for suffix in ('mp4', 'txt', 'png')}
@@ -56,6 +60,27 @@ def test_synthetic(demo, short, tiny_tracker, tmp_path, capsys):
     assert len(read_rows(sequence / 'gt' / 'gt.txt')) > 0
     assert count_frames(tmp_path / 'synthetic_tracked.mp4') == 4
     assert cv2.imread(str(tmp_path / 'synthetic_tracked.png')).ndim == 3
+
+
+def test_perfect_tracks_score_100(demo, short, tiny_tracker, tmp_path, capsys, monkeypatch):
+    """Frame numbers of the video, its ground truth and the tracks agree."""
+    scene = get_scene(short)
+
+    def oracle(model, data):
+        (sample,) = data['data_samples']
+        frame = scene.render(sample[0].frame_id)
+        sample[0].pred_track_instances = InstanceData(
+            bboxes=torch.from_numpy(frame.boxes_xyxy),
+            scores=torch.ones(len(frame.instance_ids)),
+            instances_id=torch.from_numpy(frame.instance_ids),
+        )
+        return [sample]
+
+    monkeypatch.setattr(LAMOTR, 'test_step', oracle)
+    demo.main(arguments(tiny_tracker, tmp_path))
+    line = next(line for line in capsys.readouterr().out.splitlines() if 'combined' in line)
+    # HOTA, DetA, AssA, LocA, MOTA, IDF1
+    assert re.findall(r'[\d.]+', line)[:6] == ['100.00'] * 6
 
 
 def test_own_video(demo, short, tiny_tracker, tmp_path, capsys):

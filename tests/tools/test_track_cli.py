@@ -11,6 +11,7 @@ import pytest
 
 from lamotr_mm.apis.inferencer import init_model, track_frames
 from lamotr_mm.apis.video_io import VideoWriter
+from lamotr_mm.models import LAMOTR
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'track.py'
 NUMBER = r'-?\d+\.\d+'
@@ -151,3 +152,16 @@ def test_the_input_is_never_overwritten(track, images, tmp_path):
     refused(track(path, '--out', path), 'is the input')
     refused(track(path, '--out', 'x.mp4', '--mot-out', 'x.mp4'), 'two outputs')
     assert path.read_bytes() == before
+
+
+def test_ctrl_c_leaves_no_file(track, folder, monkeypatch):
+    def interrupted(model, data):
+        if data['data_samples'][0][0].frame_id == 2:
+            raise KeyboardInterrupt
+        return test_step(model, data)
+
+    test_step = LAMOTR.test_step
+    monkeypatch.setattr(LAMOTR, 'test_step', interrupted)
+    status, _, err = track(folder, '--out', 'o.mp4', '--mot-out', 'o.txt')
+    assert status == 130 and 'interrupted' in err and 'Traceback' not in err
+    assert not list(Path().iterdir())

@@ -37,6 +37,8 @@ def test_pictures_are_scaled_down():
     assert sample.frames()[0][1].shape == (30, 40, 3)
     assert sample.frames()[0][1].max() == 0
     assert small.frames()[0][1].shape == (60, 80, 3)
+    with pytest.raises(ValueError, match='count=0'):
+        EvenSample(count=0)
 
 
 def test_sheet_is_a_grid():
@@ -64,6 +66,7 @@ def test_frames_of_different_sizes():
 
 
 def test_png(tmp_path):
-    write_png(tmp_path / 'new' / 'a.png', _flat(70))
-    assert (cv2.imread(str(tmp_path / 'new' / 'a.png')) == 70).all()
+    image = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
+    write_png(tmp_path / 'new' / 'a.png', image)
+    assert (cv2.imread(str(tmp_path / 'new' / 'a.png')) == image).all()
     assert [file.name for file in (tmp_path / 'new').iterdir()] == ['a.png']

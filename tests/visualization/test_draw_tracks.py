@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from lamotr_mm.visualization.draw_tracks import TrackPainter, colour_of, draw_tracks, line_width
+from lamotr_mm.visualization.draw_tracks import (
+    TrackPainter,
+    colour_of,
+    draw_tracks,
+    line_width,
+    put_caption,
+)
 
 GREY = np.full((240, 320, 3), 90, np.uint8)
 
@@ -79,7 +85,8 @@ def test_bad_arguments(boxes, ids, scores, message):
 def test_colours_are_stable_and_far_apart():
     colours = np.array([colour_of(k) for k in range(21)], dtype=float)
     assert len(np.unique(colours, axis=0)) == 21
-    assert colour_of(3) == colour_of(24)
+    assert colour_of(3) == colour_of(24) == colour_of(np.int64(3))
+    assert colour_of(0) == (0, 159, 230)  # BGR of the palette's orange
     near = np.linalg.norm(colours - np.roll(colours, 1, axis=0), axis=1)
     assert near.min() > 60  # ids in a row never look alike
 
@@ -113,3 +120,9 @@ def test_no_trail_across_a_gap():
     painter = TrackPainter(trail_frames=3)
     _walk(painter, [20, None, None, None, None])
     assert not painter._trails  # ended tracks take no memory
+
+
+def test_caption():
+    captioned = put_caption(GREY, 'frame 7')
+    assert _has(captioned[:25, :90], (255, 255, 255)).any()
+    assert (captioned[40:] == 90).all()

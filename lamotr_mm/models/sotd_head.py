@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from lamotr_mm.registry import MODELS
 from lamotr_mm.tracking.state import TrackletState
 
-from .layers.decoder import DABDeformableDecoder, refine
+from .layers.decoder import DABDeformableDecoder, DeformableDecoder, RefiningDecoder, refine
 from .layers.deformable_attention import DeformableAttention
 from .structures import Detections, FrameFeatures
 
-# Side of an object anchor at initialisation, as a share of the image. Our choice for training from
-# scratch: deformable attention samples within the anchor, and targets are small. The official code
-# leaves about 0.5; pre-trained weights overwrite it anyway.
-INITIAL_ANCHOR_SIDE = 0.12
+# Side of an object's first box at initialisation, as a share of the image: as in Deformable DETR.
+# The official DAB code leaves about 0.5, but deformable attention samples within the anchor, and
+# targets are small. Pre-trained weights overwrite it anyway.
+INITIAL_SIDE = 0.12
 
 
 @MODELS.register_module()
@@ -25,14 +25,17 @@ class SOTDHead(BaseModule):
 
     Object queries ``Q^obj`` (learned content and anchors) and tracklet queries ``Q^tck_{t-1}`` are
     concatenated (Sec. 3.1: 'form the input queries') and decoded together: joint self-attention in
-    which padded tracklet slots are nobody's key.
+    which padded tracklet slots are nobody's key. On the decoder of DAB-Deformable-DETR (Sec. 4.2),
+    where an anchor box is a query's position.
 
     Args:
         num_classes: number of foreground classes ``C``.
         num_queries: number of object queries ``Nd``.
-        decoder: arguments of :class:`DABDeformableDecoder` (``num_layers``, ``layer_cfg``).
+        decoder: arguments of :attr:`decoder_class` (``num_layers``, ``layer_cfg``, ...).
         with_cp: gradient checkpointing of the decoder layers.
     """
+
+    decoder_class: type[RefiningDecoder] = DABDeformableDecoder
 
     def __init__(
         self,
@@ -44,11 +47,11 @@ class SOTDHead(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.num_queries = num_queries
-        self.decoder = DABDeformableDecoder(**decoder, with_cp=with_cp)
+        self.decoder = self.decoder_class(**decoder, with_cp=with_cp)
         width, layers = self.decoder.embed_dims, self.decoder.num_layers
         self.num_heads = self.decoder.layers[0].self_attn.num_heads
         self.query_embedding = nn.Embedding(num_queries, width)
-        self.anchor_embedding = nn.Embedding(num_queries, 4)  # logits of cxcywh
+        self._init_positions()
         self.cls_branches = nn.ModuleList(nn.Linear(width, num_classes) for _ in range(layers))
         self.reg_branches = nn.ModuleList(_box_branch(width) for _ in range(layers))
 
@@ -66,24 +69,29 @@ class SOTDHead(BaseModule):
         for branch in self.reg_branches:
             nn.init.zeros_(branch[-1].weight)
             nn.init.zeros_(branch[-1].bias)
+        self._init_position_weights()
+
+    def _init_positions(self) -> None:
+        self.anchor_embedding = nn.Embedding(self.num_queries, 4)  # logits of cxcywh
+
+    def _init_position_weights(self) -> None:
         with torch.no_grad():
             centres = torch.rand_like(self.anchor_embedding.weight[:, :2]).clamp(0.02, 0.98)
             self.anchor_embedding.weight[:, :2] = centres.logit()
-            self.anchor_embedding.weight[:, 2:] = math.log(
-                INITIAL_ANCHOR_SIDE / (1 - INITIAL_ANCHOR_SIDE)
-            )
+            self.anchor_embedding.weight[:, 2:] = _logit(INITIAL_SIDE)
 
     def forward(self, features: FrameFeatures, tracklets: TrackletState) -> Detections:
         """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
         batch = len(tracklets.valid)
         objects = self.query_embedding.weight.expand(batch, -1, -1)
-        anchors = self.anchor_embedding.weight.sigmoid().expand(batch, -1, -1)
+        anchors, position = self._positions(tracklets)
         decoded = self.decoder(
             torch.cat([objects, tracklets.query], 1),
-            torch.cat([anchors, tracklets.anchor_cxcywh], 1),
+            anchors,
             self._self_attn_mask(tracklets.valid),
             features,
             self.reg_branches,
+            position,
         )
         logits = [branch(embed) for branch, embed in zip(self.cls_branches, decoded.embeds)]
         return Detections(
@@ -93,6 +101,11 @@ class SOTDHead(BaseModule):
             logits=torch.stack(logits),
             boxes_cxcywh=decoded.boxes_cxcywh,
         )
+
+    def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor | None]:
+        """First anchors ``(B, Nd + Nt, 4)`` cxcywh and learned positions ``(B, Nd + Nt, d)``."""
+        anchors = self.anchor_embedding.weight.sigmoid().expand(len(tracklets.valid), -1, -1)
+        return torch.cat([anchors, tracklets.anchor_cxcywh], 1), None
 
     def predict(self, embeds: Tensor, anchors_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
         """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder
@@ -108,7 +121,7 @@ class SOTDHead(BaseModule):
         """
         return (
             self.cls_branches[-1](embeds),
-            refine(self.reg_branches[-1](embeds), anchors_cxcywh),
+            refine(self.reg_branches[-1](embeds), anchors_cxcywh, self.decoder.anchor_eps),
         )
 
     def _self_attn_mask(self, valid: Tensor) -> Tensor:
@@ -117,6 +130,38 @@ class SOTDHead(BaseModule):
         keys = torch.cat([valid.new_ones(len(valid), self.num_queries), valid], 1)
         total = keys.shape[1]
         return (~keys)[:, None, None].expand(-1, self.num_heads, total, -1).flatten(0, 1)
+
+
+@MODELS.register_module()
+class DeformableSOTDHead(SOTDHead):
+    """:class:`SOTDHead` on plain Deformable DETR: the rows with * of Tables 1-3.
+
+    A query is content and a learned position. The paper does not say which position a tracklet
+    query has; here it is that of the object query that the tracklet was last matched with (at
+    birth: born from), and its first centre is that of its last box, as in MOTR.
+    """
+
+    decoder_class = DeformableDecoder
+
+    def _init_positions(self) -> None:
+        self.position_embedding = nn.Embedding(self.num_queries, self.decoder.embed_dims)
+
+    def _init_position_weights(self) -> None:
+        nn.init.zeros_(self.decoder.reference_points.bias)
+        # the first layer's sizes are absolute
+        nn.init.constant_(self.reg_branches[0][-1].bias[2:], _logit(INITIAL_SIDE))
+
+    def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor]:
+        positions = self.position_embedding.weight
+        centres = self.decoder.reference_points(positions).sigmoid()
+        batch = len(tracklets.valid)
+        centres = torch.cat([centres.expand(batch, -1, -1), tracklets.anchor_cxcywh[..., :2]], 1)
+        anchors = torch.cat([centres, torch.full_like(centres, 0.5)], -1)
+        return anchors, torch.cat([positions.expand(batch, -1, -1), positions[tracklets.source]], 1)
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
 
 
 def _box_branch(width: int) -> nn.Sequential:

@@ -36,7 +36,8 @@ class TrackletUpdate(BaseModule):
     """Eq. 2: ``Q^tck_{t+1} = w O^tck_t + (1 - w) O^obj`` for a matched tracklet; no parameters.
 
     Present but unmatched: ``O^tck``. Born: ``O^obj``. Absent or lost: query and anchor stay frozen.
-    The next anchor is the box that was predicted in this frame, detached.
+    The next anchor is the box that was predicted in this frame, detached; the next source is the
+    matched object.
 
     Args:
         weight: ``w``; 1 for DanceTrack, 0.9 for SportsMOT, 0.5 for MOT17 (Sec. 4.2).
@@ -70,5 +71,10 @@ class TrackletUpdate(BaseModule):
         return TrackletState(
             query=torch.where(born, objects, query),
             anchor_cxcywh=torch.where(born, object_boxes, anchor),
+            source=torch.where(
+                (decisions.object_index >= 0) & (decisions.present | decisions.born),
+                decisions.object_index,
+                state.source,
+            ),
             valid=decisions.valid,
         )

@@ -12,11 +12,14 @@ class TrackletState(NamedTuple):
     Attributes:
         query: content of the tracklet queries, ``(B, Nt, d)`` float.
         anchor_cxcywh: anchor boxes, ``(B, Nt, 4)`` float, normalised by the image shape, detached.
+        source: ``(B, Nt)`` int64, the object query that the tracklet was born from or last matched
+            with; a decoder with learned positions takes the position of this query.
         valid: ``(B, Nt)`` bool; ``False`` marks a padded slot, which influences nothing.
     """
 
     query: Tensor
     anchor_cxcywh: Tensor
+    source: Tensor
     valid: Tensor
 
     @classmethod
@@ -25,6 +28,7 @@ class TrackletState(NamedTuple):
         return cls(
             query=like.new_zeros(batch, slots, like.shape[-1]),
             anchor_cxcywh=like.new_zeros(batch, slots, 4),
+            source=torch.zeros(batch, slots, dtype=torch.int64, device=like.device),
             valid=torch.zeros(batch, slots, dtype=torch.bool, device=like.device),
         )
 

@@ -181,6 +181,7 @@ def calibrate(model, inputs):
     state = TrackletState(
         found.embeds[:, objects],
         found.boxes_cxcywh[-1][:, objects],
+        torch.arange(found.num_objects)[None],
         torch.ones(found.embeds[:, objects].shape[:2], dtype=torch.bool),
     )
     centre(model.sgla.score, model.decode_frame(features, state).asso_logits, 0.9)

@@ -1,4 +1,4 @@
-"""SOTD: the DAB decoder against plain PyTorch, and the symmetries of queries and padded slots."""
+"""SOTD: both decoders against plain PyTorch, and the symmetries of queries and padded slots."""
 
 import math
 
@@ -14,9 +14,21 @@ TOKENS = [24, 6]
 TRACKLETS = 4
 
 
-@pytest.fixture
-def head(build_tiny):
-    return build_tiny({'sotd_head.num_queries': 7}).sotd_head.double().eval()
+HEADS = ['lamotr_mm.SOTDHead', 'lamotr_mm.DeformableSOTDHead']
+
+
+@pytest.fixture(params=HEADS)
+def head(request, build_tiny):
+    config = {'sotd_head.type': request.param, 'sotd_head.num_queries': 7}
+    return build_tiny(config).sotd_head.double().eval()
+
+
+def is_dab(head):
+    return hasattr(head, 'anchor_embedding')
+
+
+def position_embedding(head):
+    return head.anchor_embedding if is_dab(head) else head.position_embedding
 
 
 def features(frames=2, width=32, seed=0):
@@ -44,6 +56,7 @@ def tracklets(frames=2, width=32, valid=None, seed=1):
     return TrackletState(
         query=torch.randn(frames, TRACKLETS, width, generator=generator, dtype=torch.double),
         anchor_cxcywh=torch.rand(frames, TRACKLETS, 4, generator=generator, dtype=torch.double),
+        source=torch.randint(7, (frames, TRACKLETS), generator=generator),
         valid=valid,
     )
 
@@ -69,9 +82,10 @@ def test_permuted_object_queries_permute_the_objects(head):
     before = head(features(), tracklets())
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
     with torch.no_grad():
-        for embedding in (head.query_embedding, head.anchor_embedding):
+        for embedding in (head.query_embedding, position_embedding(head)):
             embedding.weight.copy_(embedding.weight[order])
-    after = head(features(), tracklets())
+    state = tracklets()
+    after = head(features(), state._replace(source=order.argsort()[state.source]))
     queries = torch.cat([order, torch.arange(7, 7 + TRACKLETS)])
     for ours, reference in zip(after, take(before, queries)):
         close(ours, reference)
@@ -151,16 +165,18 @@ def test_gradients_reach_content_and_first_anchors_through_each_layer(head):
         head.zero_grad()
         found.boxes_cxcywh[layer].sum().backward(retain_graph=True)
         assert head.query_embedding.weight.grad.abs().max() > 0
-        assert head.anchor_embedding.weight.grad.abs().max() > 0
+        assert position_embedding(head).weight.grad.abs().max() > 0
         # boxes are detached between the layers: an earlier branch learns from its own layer only
         for other, branch in enumerate(head.reg_branches):
             assert (branch[-1].weight.grad.abs().max() > 0) == (other == layer)
 
 
-def test_checkpointing_changes_no_gradient(build_tiny):
+@pytest.mark.parametrize('kind', HEADS)
+def test_checkpointing_changes_no_gradient(build_tiny, kind):
     gradients = []
     for with_cp in (False, True):
-        module = build_tiny({'sotd_head.with_cp': with_cp}).sotd_head.train().double()
+        config = {'sotd_head.type': kind, 'sotd_head.with_cp': with_cp}
+        module = build_tiny(config).sotd_head.train().double()
         found = module(features(), tracklets())
         (found.embeds.sum() + found.boxes_cxcywh.sum() + found.logits.square().sum()).backward()
         gradients.append({name: p.grad for name, p in module.named_parameters()})
@@ -176,6 +192,35 @@ def test_initial_boxes_are_the_anchors(build_tiny):
     anchors = model.sotd_head.anchor_embedding.weight.sigmoid()
     for boxes in found.boxes_cxcywh:
         close(boxes[0, : len(anchors)], anchors, atol=1e-7)
+
+
+def test_plain_first_boxes_have_the_learned_centre_and_one_size(build_tiny):
+    """As published: linear layer of the position -> centre; sizes start at sigmoid(-2) = 0.12."""
+    model = build_tiny({'sotd_head.type': 'lamotr_mm.DeformableSOTDHead'})
+    model.sotd_head.init_weights()
+    head = model.sotd_head.double()
+    found = head(features(), tracklets())
+    centres = head.decoder.reference_points(head.position_embedding.weight).sigmoid()
+    close(found.boxes_cxcywh[0, 0, : len(centres), :2], centres, atol=1e-7)
+    sizes = found.boxes_cxcywh[0, ..., 2:]
+    close(sizes, torch.full_like(sizes, 0.12), atol=1e-7)
+
+
+def test_plain_tracklet_takes_the_position_of_its_source(build_tiny):
+    """A tracklet with an object's content, centre and position is decoded to that object."""
+    config = {'sotd_head.type': 'lamotr_mm.DeformableSOTDHead', 'sotd_head.num_queries': 7}
+    head = build_tiny(config).sotd_head.double().eval()
+    source = torch.tensor([[5, 0, 2, 2], [1, 1, 6, 3]])
+    centres = head.decoder.reference_points(head.position_embedding.weight).sigmoid()
+    anchors = torch.cat([centres, torch.rand(7, 2, dtype=torch.double)], -1)
+    state = tracklets()._replace(
+        query=head.query_embedding.weight[source], anchor_cxcywh=anchors[source], source=source
+    )
+    found = head(features(), state)
+    for frame in range(2):
+        close(found.embeds[frame, 7:], found.embeds[frame, source[frame]])
+        boxes = found.boxes_cxcywh[:, frame]
+        close(boxes[:, 7:], boxes[:, source[frame]])
 
 
 # ---------------------------------------------------------------- the decoder in plain PyTorch
@@ -236,7 +281,9 @@ def bilinear(grid, x, y):
 
 
 def deformable_attention(weights, name, query, memory, mask, references, heads, points):
-    """One image; ``references (N, levels, 4)`` cxcywh as shares of each padded level."""
+    """One image; ``references (N, levels, 4)`` cxcywh, or ``(N, levels, 2)``, as shares of each
+    padded level.
+    """
     count, width = query.shape
     levels, size = len(SHAPES), width // heads
     value = linear(weights, f'{name}.value_proj', memory).masked_fill(mask[:, None], 0)
@@ -253,27 +300,37 @@ def deformable_attention(weights, name, query, memory, mask, references, heads, 
             centre, side = references[n, level, :2], references[n, level, 2:]
             for head in range(heads):
                 for point in range(points):
-                    at = centre + offsets[n, head, level, point] / points * side * 0.5
+                    at = offsets[n, head, level, point]
+                    if len(side):
+                        at = centre + at / points * side * 0.5
+                    else:  # px of the level
+                        at = centre + at / at.new_tensor([columns, rows])
                     x, y = float(at[0] * columns - 0.5), float(at[1] * rows - 0.5)
                     sample = bilinear(grid[:, :, head], x, y)
                     out[n, head] += attention[n, head, level, point] * sample
     return linear(weights, f'{name}.output_proj', out.flatten(1))
 
 
-def inverse_sigmoid(x):
-    return torch.log(x.clamp(min=1e-3) / (1 - x).clamp(min=1e-3))
+def inverse_sigmoid(x, eps):
+    return torch.log(x.clamp(min=eps) / (1 - x).clamp(min=eps))
 
 
-def reference_decoder(weights, content, anchors, keys, memory, mask, ratios, heads, points):
-    """Embeddings, anchors that entered and boxes that left each layer, of one image."""
+def reference_decoder(weights, content, start, keys, memory, mask, ratios, heads, points):
+    """Embeddings, anchors that entered and boxes that left each layer, of one image.
+
+    ``start``: anchors cxcywh (DAB), or learned positions and centres (plain).
+    """
+    learned, anchors = start if isinstance(start, tuple) else (None, start)
     layers = []
     for layer in range(3):
         name = f'decoder.layers.{layer}'
-        references = anchors[:, None] * torch.cat([ratios, ratios], -1)
-        sine = torch.stack([sine_of_box(box, content.shape[-1]) for box in references[:, 0]])
-        position = mlp(weights, 'decoder.ref_point_head.layers', sine)
-        if layer > 0:
-            position = position * mlp(weights, 'decoder.query_scale.layers', content)
+        references = anchors[:, None] * torch.cat([ratios, ratios], -1)[:, : anchors.shape[-1]]
+        position = learned
+        if learned is None:
+            sine = torch.stack([sine_of_box(box, content.shape[-1]) for box in references[:, 0]])
+            position = mlp(weights, 'decoder.ref_point_head.layers', sine)
+            if layer > 0:
+                position = position * mlp(weights, 'decoder.query_scale.layers', content)
         attended = self_attention(weights, f'{name}.self_attn.attn', content, position, heads, keys)
         content = norm(weights, f'{name}.norms.0', content + attended)
         attended = deformable_attention(
@@ -290,8 +347,10 @@ def reference_decoder(weights, content, anchors, keys, memory, mask, ratios, hea
         hidden = linear(weights, f'{name}.ffn.layers.0.0', content).clamp(min=0)
         hidden = linear(weights, f'{name}.ffn.layers.1', hidden)
         content = norm(weights, f'{name}.norms.2', content + hidden)
-        offsets = mlp(weights, f'reg_branches.{layer}', content, (0, 2, 4))
-        boxes = (offsets + inverse_sigmoid(anchors)).sigmoid()
+        boxes = mlp(weights, f'reg_branches.{layer}', content, (0, 2, 4))
+        given = anchors.shape[-1]  # a centre or a box
+        boxes[:, :given] += inverse_sigmoid(anchors, 1e-3 if learned is None else 1e-5)
+        boxes = boxes.sigmoid()
         layers.append((content, anchors, boxes))
         anchors = boxes
     return layers
@@ -304,15 +363,23 @@ def test_decoder_equals_plain_pytorch(head):
     state.anchor_cxcywh[:, 0] = torch.tensor([0.0002, 0.9999, 0.3, 0.2], dtype=torch.double)
     weights = head.state_dict()
     content = torch.cat([weights['query_embedding.weight'].expand(2, -1, -1), state.query], 1)
-    anchors = weights['anchor_embedding.weight'].sigmoid().expand(2, -1, -1)
-    anchors = torch.cat([anchors, state.anchor_cxcywh], 1)
     found = head(image, state)
     for frame in range(2):
+        if is_dab(head):
+            anchors = weights['anchor_embedding.weight'].sigmoid()
+            start = torch.cat([anchors, state.anchor_cxcywh[frame]])
+        else:
+            positions = weights['position_embedding.weight']
+            centres = linear(weights, 'decoder.reference_points', positions).sigmoid()
+            start = (
+                torch.cat([positions, positions[state.source[frame]]]),
+                torch.cat([centres, state.anchor_cxcywh[frame, :, :2]]),
+            )
         keys = torch.cat([torch.ones(7, dtype=torch.bool), valid[frame]])
         layers = reference_decoder(
             weights,
             content[frame],
-            anchors[frame],
+            start,
             keys,
             image.memory[frame],
             image.padding_mask[frame],

@@ -25,6 +25,7 @@ def state_and_output():
     state = TrackletState(
         query=torch.tensor([OLD]),
         anchor_cxcywh=-torch.arange(20).reshape(1, 5, 4) / 100,
+        source=torch.tensor([[7, 8, 9, 10, 11]]),
         valid=torch.tensor([[True, True, False, True, False]]),
     )
     return state, output, embeds, offsets
@@ -52,6 +53,7 @@ def test_equation_2_and_all_five_cases(weight, mixed):
     boxes = output.boxes_cxcywh[-1][0]
     expected = [boxes[2], boxes[3], boxes[0], state.anchor_cxcywh[0, 3], state.anchor_cxcywh[0, 4]]
     torch.testing.assert_close(after.anchor_cxcywh[0], torch.stack(expected))
+    assert after.source.tolist() == [[1, 8, 0, 10, 11]]
     assert after.valid.tolist() == [[True, True, True, True, False]]
 
 
@@ -78,9 +80,15 @@ def test_empty_and_grown_slots():
     assert state.query.shape == (2, 3, 4)
     assert state.query.dtype == torch.double
     assert not state.valid.any()
-    before = TrackletState(torch.randn(1, 2, 4), torch.rand(1, 2, 4), torch.tensor([[True, False]]))
+    before = TrackletState(
+        torch.randn(1, 2, 4),
+        torch.rand(1, 2, 4),
+        torch.tensor([[3, 4]]),
+        torch.tensor([[True, False]]),
+    )
     grown = before.grow(5)
     assert grown.query.shape == grown.anchor_cxcywh.shape == (1, 5, 4)
     torch.testing.assert_close(grown.query[:, :2], before.query)
     torch.testing.assert_close(grown.anchor_cxcywh[:, :2], before.anchor_cxcywh)
+    assert grown.source.tolist() == [[3, 4, 0, 0, 0]]
     assert grown.valid.tolist() == [[True, False, False, False, False]]

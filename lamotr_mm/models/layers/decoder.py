@@ -1,4 +1,4 @@
-"""DAB-Deformable-DETR's decoder (Sec. 4.2; arXiv 2201.12329), which mmdet does not have."""
+"""Decoders that refine anchors: DAB-Deformable-DETR's (Sec. 4.2) and plain Deformable DETR's."""
 
 from typing import NamedTuple
 
@@ -15,13 +15,10 @@ from torch.utils.checkpoint import checkpoint
 from ..structures import FrameFeatures
 from .deformable_attention import DeformableAttention
 
-# of the official DAB code, which its weights expect; Deformable DETR has 1e-5
-ANCHOR_EPS = 1e-3
 
-
-def refine(offsets: Tensor, anchors_cxcywh: Tensor) -> Tensor:
+def refine(offsets: Tensor, anchors_cxcywh: Tensor, eps: float) -> Tensor:
     """Boxes ``(..., 4)`` in 0..1: anchors moved by predicted offsets in logit space."""
-    return (offsets + inverse_sigmoid(anchors_cxcywh, eps=ANCHOR_EPS)).sigmoid()
+    return (offsets + inverse_sigmoid(anchors_cxcywh, eps=eps)).sigmoid()
 
 
 class DecoderLayer(DeformableDetrTransformerDecoderLayer):
@@ -41,25 +38,45 @@ class DecoderOutput(NamedTuple):
     boxes_cxcywh: Tensor
 
 
-class DABDeformableDecoder(DeformableDetrTransformerDecoder):
-    """Queries = content + anchor box; each layer refines the anchor for the next one.
+class RefiningDecoder(DeformableDetrTransformerDecoder):
+    """Decodes layer by layer; the boxes that leave a layer are the anchors of the next one.
 
-    The position part of a query is the sine encoding of its anchor (order y, x, w, h) through
-    ``ref_point_head``, modulated by ``query_scale`` of the content from the second layer on.
+    A subclass says where a layer looks and what the position part of a query is.
 
     Args:
+        anchor_eps: shares of the image are kept so far from 0 and 1 before their logit is taken;
+            weights expect that of the code that trained them.
         with_cp: recompute each layer in the backward pass, to save memory.
+        others: ``num_layers`` and ``layer_cfg`` of mmdet's decoder.
     """
 
-    def __init__(self, *args, with_cp: bool = False, **kwargs) -> None:
+    def __init__(self, *args, anchor_eps: float, with_cp: bool = False, **kwargs) -> None:
+        self.anchor_eps = anchor_eps
         self.with_cp = with_cp
         super().__init__(*args, post_norm_cfg=None, **kwargs)
 
     def _init_layers(self) -> None:
         self.layers = ModuleList(DecoderLayer(**self.layer_cfg) for _ in range(self.num_layers))
         self.embed_dims = self.layers[0].embed_dims
-        self.ref_point_head = MLP(2 * self.embed_dims, self.embed_dims, self.embed_dims, 2)
-        self.query_scale = MLP(self.embed_dims, self.embed_dims, self.embed_dims, 2)
+
+    def references(self, index: int, anchors_cxcywh: Tensor) -> Tensor:
+        """What cross-attention of layer ``index`` is told of the anchors ``(B, N, 4)``: cxcywh, or
+        the centres ``(B, N, 2)`` alone.
+        """
+        raise NotImplementedError
+
+    def query_position(
+        self, index: int, query: Tensor, position: Tensor | None, references: Tensor
+    ) -> Tensor:
+        """Position part of the queries in layer ``index``, ``(B, N, d)``.
+
+        Args:
+            index: of the layer, from 0.
+            query: content, ``(B, N, d)``.
+            position: as :meth:`forward` got it.
+            references: ``(B, N, 2 or 4)``, shares of the *padded* image.
+        """
+        raise NotImplementedError
 
     def forward(
         self,
@@ -68,6 +85,7 @@ class DABDeformableDecoder(DeformableDetrTransformerDecoder):
         self_attn_mask: Tensor,
         features: FrameFeatures,
         reg_branches: nn.ModuleList,
+        position: Tensor | None = None,
     ) -> DecoderOutput:
         """Decode ``N`` queries of ``B`` frames.
 
@@ -77,32 +95,27 @@ class DABDeformableDecoder(DeformableDetrTransformerDecoder):
             self_attn_mask: ``(B * heads, N, N)`` bool, ``True`` where attention is forbidden.
             features: of the ``B`` frames.
             reg_branches: one box branch ``(…, d) -> (…, 4)`` a layer.
+            position: learned position part of the queries, ``(B, N, d)``, where there is one.
         """
         ratios = features.valid_ratios.repeat(1, 1, 2)[:, None]
         embeds, anchors, boxes = [], [], []
         for index, (layer, branch) in enumerate(zip(self.layers, reg_branches)):
-            reference_points = anchors_cxcywh[:, :, None] * ratios
-            position = self.ref_point_head(
-                coordinate_to_encoding(
-                    reference_points[:, :, 0], num_feats=self.embed_dims // 2
-                ).to(query.dtype)
-            )
-            if index > 0:
-                position = position * self.query_scale(query)
+            references = self.references(index, anchors_cxcywh)[:, :, None]
+            references = references * ratios[..., : references.shape[-1]]
             query = self._run(
                 layer,
                 query,
-                query_pos=position,
+                query_pos=self.query_position(index, query, position, references[:, :, 0]),
                 value=features.memory,
                 key_padding_mask=features.padding_mask,
                 self_attn_mask=self_attn_mask,
-                reference_points=reference_points,
+                reference_points=references,
                 spatial_shapes=features.spatial_shapes,
                 level_start_index=features.level_start_index,
             )
             embeds.append(query)
             anchors.append(anchors_cxcywh)
-            boxes.append(refine(branch(query), anchors_cxcywh))
+            boxes.append(refine(branch(query), anchors_cxcywh, self.anchor_eps))
             anchors_cxcywh = boxes[-1].detach()
         return DecoderOutput(torch.stack(embeds), torch.stack(anchors), torch.stack(boxes))
 
@@ -110,3 +123,69 @@ class DABDeformableDecoder(DeformableDetrTransformerDecoder):
         if self.with_cp and self.training:
             return checkpoint(layer, query, use_reentrant=False, **kwargs)
         return layer(query, **kwargs)
+
+
+class DABDeformableDecoder(RefiningDecoder):
+    """DAB-Deformable-DETR's (arXiv 2201.12329), which mmdet does not have: queries = content +
+    anchor box.
+
+    The position part of a query is the sine encoding of its anchor (order y, x, w, h) through
+    ``ref_point_head``, modulated by ``query_scale`` of the content from the second layer on.
+
+    Args:
+        temperature: of the sine encoding.
+        others: as in :class:`RefiningDecoder`; the official code has ``anchor_eps=1e-3``.
+    """
+
+    def __init__(
+        self, *args, anchor_eps: float = 1e-3, temperature: float = 10000, **kwargs
+    ) -> None:
+        self.temperature = temperature
+        super().__init__(*args, anchor_eps=anchor_eps, **kwargs)
+
+    def _init_layers(self) -> None:
+        super()._init_layers()
+        self.ref_point_head = MLP(2 * self.embed_dims, self.embed_dims, self.embed_dims, 2)
+        self.query_scale = MLP(self.embed_dims, self.embed_dims, self.embed_dims, 2)
+
+    def references(self, index: int, anchors_cxcywh: Tensor) -> Tensor:
+        """The whole anchors, in every layer."""
+        return anchors_cxcywh
+
+    def query_position(
+        self, index: int, query: Tensor, position: None, references: Tensor
+    ) -> Tensor:
+        """Encoding of the anchors, scaled by the content."""
+        encoding = coordinate_to_encoding(references, self.embed_dims // 2, self.temperature)
+        encoded = self.ref_point_head(encoding.to(query.dtype))
+        return encoded * self.query_scale(query) if index > 0 else encoded
+
+
+class DeformableDecoder(RefiningDecoder):
+    """Plain Deformable DETR's with iterative refinement (arXiv 2010.04159, A.4): the rows with *
+    of Tables 1-3.
+
+    The position part of a query is learned and the same in all layers; ``reference_points`` makes
+    the first centre of it. The first layer knows centres only, its boxes' sizes start at half
+    the image (logit 0).
+
+    Args:
+        others: as in :class:`RefiningDecoder`; the official code has ``anchor_eps=1e-5``.
+    """
+
+    def __init__(self, *args, anchor_eps: float = 1e-5, **kwargs) -> None:
+        super().__init__(*args, anchor_eps=anchor_eps, **kwargs)
+
+    def _init_layers(self) -> None:
+        super()._init_layers()
+        self.reference_points = nn.Linear(self.embed_dims, 2)
+
+    def references(self, index: int, anchors_cxcywh: Tensor) -> Tensor:
+        """Centres in the first layer, boxes in the others."""
+        return anchors_cxcywh if index > 0 else anchors_cxcywh[..., :2]
+
+    def query_position(
+        self, index: int, query: Tensor, position: Tensor, references: Tensor
+    ) -> Tensor:
+        """The learned one."""
+        return position

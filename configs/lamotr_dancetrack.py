@@ -1,8 +1,7 @@
-"""LA-MOTR on DanceTrack: the recipe of Sec. 4.2 in full.
+"""LA-MOTR on DanceTrack (Table 1): the recipe of Sec. 4.2 in full.
 
 3-frame clips with a random interval of 1 to 10, one clip on each of 4 GPUs, AdamW at 2e-4 for 18
-epochs (x 0.1 after 12), w = 1, images with short side 800 and long side <= 1536. The paper starts
-from the official COCO weights of DAB-Deformable-DETR-R50: give them as ``load_from``.
+epochs (x 0.1 after 12), w = 1, images with short side 800 and long side <= 1536.
 """
 
 _base_ = [
@@ -11,3 +10,6 @@ _base_ = [
     './_base_/schedules/adamw_18e.py',
     './_base_/default_runtime.py',
 ]
+
+# the official COCO weights, converted as in docs/weights.md
+load_from = 'data/pretrained/lamotr_dab-deformable-detr_r50.pth'

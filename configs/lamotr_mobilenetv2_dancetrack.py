@@ -16,3 +16,5 @@ model = dict(
     ),
     neck=dict(in_channels=[32, 96, 1280]),
 )
+# no detector with this backbone to start from
+load_from = None

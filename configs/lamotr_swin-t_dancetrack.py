@@ -21,3 +21,5 @@ model = dict(
     ),
     neck=dict(in_channels=[192, 384, 768]),
 )
+# no detector with this backbone to start from
+load_from = None

@@ -108,31 +108,85 @@ def test_parameters_of_table_7():
     assert frozen == 222_400 + 53_120
 
 
-def test_recipe_of_section_4_2():
-    config = load('lamotr_dancetrack.py')
+# of Sec. 4.2: epochs, epoch of the drop, w, weight decay (ours where the paper is silent)
+RECIPES = {
+    'dancetrack': (18, 12, 1.0, 5e-4),
+    'sportsmot': (28, 18, 0.9, 5e-4),
+    'mot17': (130, 120, 0.5, 1e-4),
+    'mot17_crowdhuman': (130, 120, 0.5, 1e-4),
+    'mot17_half': (130, 120, 0.5, 1e-4),
+}
+PLAIN = ['dancetrack', 'sportsmot', 'mot17', 'mot17_crowdhuman']  # the rows with *
+
+
+@pytest.mark.parametrize('name', [*RECIPES, *(f'deformable-detr_{name}' for name in PLAIN)])
+def test_recipe_of_section_4_2(name):
+    config = load(f'lamotr_{name}.py')
+    epochs, drop, weight, decay = RECIPES[name.removeprefix('deformable-detr_')]
+    assert config.train_cfg.max_epochs == config.param_scheduler[0].end == epochs
+    assert (config.param_scheduler[0].milestones, config.param_scheduler[0].gamma) == ([drop], 0.1)
+    assert config.optim_wrapper.optimizer == dict(type='AdamW', lr=2e-4, weight_decay=decay)
+    assert config.auto_scale_lr.base_batch_size == 4 * config.train_dataloader.batch_size == 4
+
     model = config.model
-    assert (model.sotd_head.num_queries, model.tracklet_update.weight) == (300, 1.0)
+    assert model.tracklet_update.weight == weight
+    assert model.sotd_head.num_queries == 300
     assert model.clip_tracklets == dict(score_thr=0.5, iou_thr=0.5)
     assert model.criterion.asso_weight == 10
-    sampler = config.train_dataloader.dataset.pipeline[0]
-    assert (sampler.type, sampler.clip_len, sampler.max_interval) == (
-        'lamotr_mm.ClipSampler',
-        3,
-        10,
+    assert model.lifecycle.miss_tolerance == (15 if 'mot17' in name else 30)
+    plain = name.startswith('deformable-detr')
+    assert model.sotd_head.type == f'lamotr_mm.{"Deformable" if plain else ""}SOTDHead'
+    assert config.load_from.endswith(
+        f'{"deformable-detr" if plain else "dab-deformable-detr"}_r50.pth'
     )
-    assert config.train_dataloader.batch_size == 1
-    assert config.train_cfg.max_epochs == 18
-    assert config.param_scheduler[0].milestones == [12]
+    assert plain == ('dab' not in config.load_from)
 
-    optimizer = build_optim_wrapper(build(config), config.optim_wrapper).optimizer
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_clips_of_section_4_2(name):
+    """Three frames at intervals of 1 to 10; short side 800 and long side at most 1536 at test."""
+    config = load(f'lamotr_{name}.py')
+    dataset = config.train_dataloader.dataset
+    for member in dataset.get('datasets', [dataset]):
+        clips = [part for part in walk(member.pipeline) if part.get('clip_len')]
+        assert [(c.type, c.clip_len, c.max_interval) for c in clips] == [
+            ('lamotr_mm.ClipSampler', 3, 10)
+        ]
+        sizes = [part for part in walk(member.pipeline) if part.get('type') == 'RandomChoiceResize']
+        scales = [[tuple(scale) for scale in size.scales] for size in sizes]
+        multi_scale = [(short, 1536) for short in range(608, 993, 32)]
+        shorts = (400, 500, 600) if 'mot17' in name else (800, 1000, 1200)
+        assert multi_scale in scales
+        assert [(short, 4200) for short in shorts] in scales
+        crops = [part for part in walk(member.pipeline) if part.get('type') == 'RandomCrop']
+        assert [tuple(crop.crop_size) for crop in crops] == [
+            (384, 600) if 'mot17' in name else (800, 1200)
+        ]
+    resize = [part for part in walk(config.test_pipeline) if part.get('type') == 'Resize']
+    assert [tuple(part.scale) for part in resize] == [(1536, 800)]
+    assert (
+        (config.val_dataloader is None)
+        == (config.val_cfg is None)
+        == (name in ('mot17', 'mot17_crowdhuman'))
+    )
+    assert config.submission.ann_file == 'annotations/test.json'
+
+
+@pytest.mark.parametrize('name', ['dancetrack', 'deformable-detr_dancetrack'])
+def test_learning_rates(name):
+    """2e-4, and 2e-5 for the backbone and what looks for sampling points."""
+    config = load(f'lamotr_{name}.py')
+    model = build(config)
+    optimizer = build_optim_wrapper(model, config.optim_wrapper).optimizer
     rates = {}
     for group in optimizer.param_groups:
         rates.setdefault(round(group['lr'], 9), 0)
         rates[round(group['lr'], 9)] += sum(p.numel() for p in group['params'])
     # 12 deformable attentions with 8 heads x 4 levels x 4 points x (x, y)
-    offsets = 12 * (256 * 256 + 256)
-    backbone = trainable(build(config).backbone)
-    assert rates == {2e-4: 50_288_623 - backbone - offsets, 2e-5: backbone + offsets}
+    slow = 12 * (256 * 256 + 256) + trainable(model.backbone)
+    if name.startswith('deformable'):
+        slow += 2 * 256 + 2
+    assert rates == {2e-4: trainable(model) - slow, 2e-5: slow}
 
 
 BACKBONES = [
@@ -140,6 +194,7 @@ BACKBONES = [
     'lamotr_mobilenetv2_dancetrack.py',
     'lamotr_swin-t_dancetrack.py',
     'lamotr_pets.py',
+    'lamotr_deformable-detr_dancetrack.py',
 ]
 
 

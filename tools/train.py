@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
     LAUNCHERS,
+    check_load_from,
     load_config,
     parse_args,
     prepare_launch,
@@ -114,6 +115,7 @@ def main(argv: list[str] | None = None) -> None:
             set_auto_scale_lr(cfg)
         if args.resume:
             set_resume(cfg, args.resume)
+        check_load_from(cfg)
         prepare_launch(cfg, args.launcher)
     except ValueError as error:
         parser.error(str(error))

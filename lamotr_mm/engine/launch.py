@@ -81,6 +81,24 @@ def set_checkpoint(cfg: Config, path: str, resume: bool) -> None:
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='lamotr_mm.CheckpointFitHook')]
 
 
+def check_load_from(cfg: Config) -> None:
+    """Whether the file of pre-trained weights that the config names can be read.
+
+    Raises:
+        ValueError: when it is missing, cut off or no checkpoint; says where it comes from.
+    """
+    path = cfg.get('load_from')
+    if not path or '://' in path:
+        return
+    try:
+        existing_checkpoint(path)
+    except ValueError as error:
+        raise ValueError(
+            f'load_from: {error}. docs/weights.md makes it of the official COCO weights; '
+            '--cfg-options load_from=None starts from the ImageNet backbone instead'
+        ) from error
+
+
 def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
     """Choose the output folder: argument, else the config's, else work_dirs/<config name>."""
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(config_path).stem}'

@@ -8,6 +8,8 @@ optim_wrapper = dict(
         custom_keys={
             'backbone': dict(lr_mult=0.1),
             'sampling_offsets': dict(lr_mult=0.1),
+            # of plain Deformable DETR; the DAB base has none
+            'reference_points': dict(lr_mult=0.1),
         }
     ),
 )
@@ -19,5 +21,5 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=18, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-# 4 GPUs with one clip each; used with --auto-scale-lr
+# the rate is for 4 GPUs with one clip each; --auto-scale-lr fits it to others
 auto_scale_lr = dict(enable=False, base_batch_size=4)

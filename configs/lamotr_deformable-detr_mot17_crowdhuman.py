@@ -1,0 +1,8 @@
+"""LA-MOTR* on MOT17 and CrowdHuman (Table 2): the same recipe on plain Deformable DETR."""
+
+_base_ = './lamotr_mot17_crowdhuman.py'
+
+model = dict(sotd_head=dict(type='lamotr_mm.DeformableSOTDHead'))
+
+# the official COCO weights, converted as in docs/weights.md
+load_from = 'data/pretrained/lamotr_deformable-detr_r50.pth'

@@ -2,5 +2,6 @@
 
 from .clip_sampler import ClipSampler
 from .load_frame import LoadFrame
+from .repeated_random_shift import RepeatedRandomShift
 
-__all__ = ['ClipSampler', 'LoadFrame']
+__all__ = ['ClipSampler', 'LoadFrame', 'RepeatedRandomShift']

@@ -100,6 +100,87 @@ def _is_sequence(folder: Path) -> bool:
     return folder.is_dir() and find_video(folder) is not None
 
 
+class CocoVID:
+    """The content of a CocoVID json, filled video by video.
+
+    Args:
+        rule (ClassRule): The benchmark's classes.
+
+    Attributes:
+        content (dict): What is to be written: categories, videos, images, annotations.
+    """
+
+    def __init__(self, rule: ClassRule):
+        self._rule = rule
+        self._next_instance_id = 0
+        names = rule.targets | rule.ignored
+        self.content: dict = dict(
+            categories=[dict(id=key, name=name) for key, name in sorted(names.items())],
+            videos=[],
+            images=[],
+            annotations=[],
+        )
+
+    def add_video(
+        self, name: str, fps: float, size: tuple[int, int], files: dict[int, str], rows: list[Row]
+    ) -> list[dict]:
+        """Adds a video; ids go on from those of earlier ones.
+
+        Args:
+            name (str): Name of the video.
+            fps (float): Frames per second.
+            size (tuple[int, int]): Width and height of the frames in px.
+            files (dict[int, str]): ``file_name`` by the frame's original number, ascending.
+            rows (list[Row]): Boxes, of which those in other frames are left out.
+
+        Returns:
+            list[dict]: The new annotations.
+        """
+        width, height = size
+        videos, images = self.content['videos'], self.content['images']
+        video_id = len(videos) + 1
+        videos.append(dict(id=video_id, name=name, fps=fps, width=width, height=height))
+        image_ids = {}
+        for index, (number, file_name) in enumerate(files.items()):
+            image_ids[number] = len(images) + 1
+            images.append(
+                dict(
+                    id=image_ids[number],
+                    video_id=video_id,
+                    file_name=file_name,
+                    width=width,
+                    height=height,
+                    frame_id=index,
+                    mot_frame_id=number,
+                )
+            )
+        return self._add_annotations([row for row in rows if row.frame in image_ids], image_ids)
+
+    def _add_annotations(self, rows: list[Row], image_ids: dict[int, int]) -> list[dict]:
+        """CocoVID entries of the boxes of one video."""
+        earlier = len(self.content['annotations'])
+        first_id = self._next_instance_id
+        instance_ids: dict[int, int] = {}
+        annotations = [
+            dict(
+                id=earlier + count,
+                image_id=image_ids[row.frame],
+                category_id=row.class_id,
+                bbox=[row.x, row.y, row.w, row.h],
+                area=row.w * row.h,
+                iscrowd=int(row.class_id not in self._rule.targets or row.flag == 0),
+                instance_id=instance_ids.setdefault(row.id, first_id + len(instance_ids)),
+                mot_instance_id=row.id,
+                mot_conf=row.flag,
+                visibility=row.visibility,
+            )
+            for count, row in enumerate(rows, start=1)
+        ]
+        self._next_instance_id += len(instance_ids)
+        self.content['annotations'].extend(annotations)
+        return annotations
+
+
 def make_cocovid(
     parts: list[Part],
     root: Path,
@@ -121,13 +202,7 @@ def make_cocovid(
     Raises:
         MOTFormatError: A sequence breaks the format, or frames that are asked for are missing.
     """
-    names = rule.targets | rule.ignored
-    content: dict = dict(
-        categories=[dict(id=key, name=name) for key, name in sorted(names.items())],
-        videos=[],
-        images=[],
-        annotations=[],
-    )
+    content = CocoVID(rule)
     summary = []
     for part in parts:
         sequence = read_sequence(part.folder)
@@ -135,24 +210,16 @@ def make_cocovid(
         rows, skipped = [], Counter()
         if sequence.gt_file.is_file():
             rows, skipped = read_gt(sequence.gt_file, sequence.length, rule)
-        video_id = len(content['videos']) + 1
-        content['videos'].append(
-            dict(
-                id=video_id,
-                name=sequence.name,
-                fps=sequence.fps,
-                width=sequence.width,
-                height=sequence.height,
-            )
+        files = {
+            number: Path(os.path.relpath(sequence.frames[number], root)).as_posix()
+            for number in numbers
+        }
+        annotations = content.add_video(
+            sequence.name, sequence.fps, (sequence.width, sequence.height), files, rows
         )
-        images = _images(sequence, numbers, root, video_id, len(content['images']))
-        image_ids = dict(zip(numbers, (image['id'] for image in images)))
-        annotations = _annotations(rows, image_ids, rule, content['annotations'])
-        content['images'].extend(images)
-        content['annotations'].extend(annotations)
         summary.append(_summary(sequence, numbers, annotations, skipped))
         on_sequence()
-    return content, summary
+    return content.content, summary
 
 
 def _numbers(part: Part, sequence: Sequence) -> range:
@@ -167,59 +234,10 @@ def _numbers(part: Part, sequence: Sequence) -> range:
     return range(first, last + 1)
 
 
-def _images(
-    sequence: Sequence, numbers: range, root: Path, video_id: int, offset: int
-) -> list[dict]:
-    """CocoVID entries of the frames; `offset` is the number of images so far."""
-    return [
-        dict(
-            id=offset + index + 1,
-            video_id=video_id,
-            file_name=Path(os.path.relpath(sequence.frames[number], root)).as_posix(),
-            width=sequence.width,
-            height=sequence.height,
-            frame_id=index,
-            mot_frame_id=number,
-        )
-        for index, number in enumerate(numbers)
-    ]
-
-
-def _annotations(
-    rows: list[Row], image_ids: dict[int, int], rule: ClassRule, earlier: list[dict]
-) -> list[dict]:
-    """CocoVID entries of the boxes in the chosen frames; ids go on from those of earlier videos."""
-    next_id = 1 + max((a['instance_id'] for a in earlier), default=-1)
-    instance_ids: dict[int, int] = {}
-    annotations = []
-    for row in rows:
-        if row.frame not in image_ids:
-            continue
-        annotations.append(
-            dict(
-                id=len(earlier) + len(annotations) + 1,
-                image_id=image_ids[row.frame],
-                category_id=row.class_id,
-                bbox=[row.x, row.y, row.w, row.h],
-                area=row.w * row.h,
-                iscrowd=int(row.class_id not in rule.targets or row.flag == 0),
-                instance_id=instance_ids.setdefault(row.id, next_id + len(instance_ids)),
-                mot_instance_id=row.id,
-                mot_conf=row.flag,
-                visibility=row.visibility,
-            )
-        )
-    return annotations
-
-
 def _summary(sequence: Sequence, numbers: range, annotations: list[dict], skipped: Counter) -> dict:
     """Counts of one sequence: skipped rows in the whole file, the rest in the chosen frames."""
     boxes = [a for a in annotations if not a['iscrowd']]
-
-    def outside(bbox: list[float]) -> bool:
-        x, y, w, h = bbox
-        return x >= sequence.width or y >= sequence.height or x + w <= 0 or y + h <= 0
-
+    size = (sequence.width, sequence.height)
     return {
         'sequence': sequence.name,
         'frames': f'{numbers[0]}-{numbers[-1]}',
@@ -228,8 +246,14 @@ def _summary(sequence: Sequence, numbers: range, annotations: list[dict], skippe
         'ignored': len(annotations) - len(boxes),
         'zero size': skipped['zero size'],
         'other class': skipped['other class'],
-        'outside image': sum(outside(a['bbox']) for a in annotations),
+        'outside image': sum(outside(a['bbox'], size) for a in annotations),
     }
+
+
+def outside(box_xywh: list[float], size: tuple[int, int]) -> bool:
+    """Whether no part of a box (top left, width, height, px) is inside an image of (w, h) px."""
+    x, y, w, h = box_xywh
+    return x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0
 
 
 def write_json(contents: dict[Path, dict]) -> None:

@@ -38,10 +38,15 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_epochs={epochs})
-custom_hooks = [*_base_.custom_hooks, dict(type='ClipProbe', out_dir='{out}')]
+custom_hooks = [
+    dict(type='lamotr_mm.SeedHook'),
+    dict(type='lamotr_mm.FiniteLossHook'),
+    dict(type='ClipProbe', out_dir='{out}'),
+]
 val_dataloader = val_evaluator = val_cfg = None
+del member, still_pipeline
 """
-VIDEO_FRAMES, STILLS = 6, 5
+STILLS = 5
 
 
 @pytest.fixture
@@ -111,23 +116,18 @@ def reference(path, epochs: int) -> list[list[tuple]]:
 
 
 def test_one_rank_that_is_resumed(sets):
-    """11 clips in batches of two: 6 iterations an epoch. Stopped after one and resumed, a training
-    has the clips and the weights of a training in one go."""
-    path = config(sets, 'whole', clips=2, workers=2)
-    sets.train(path)
-    whole = clips_by_epoch(sets, 'whole')
-    assert [ranks[0] for ranks in whole] == reference(path, 2)
-    for (clips,) in whole:
+    """11 clips in batches of two: 6 iterations an epoch. The epoch after a stop is the one that a
+    training without it would have had."""
+    sets.train(config(sets, 'first', clips=2, epochs=1), '--work-dir', 'run')
+    path = config(sets, 'second', clips=2, workers=2)
+    sets.train(path, '--work-dir', 'run', '--resume')
+    seen = clips_by_epoch(sets, 'first') + clips_by_epoch(sets, 'second')
+    for (clips,), expected in zip(seen, reference(path, 2), strict=True):
+        assert clips == expected
         assert_complete(clips, padding=0)
-    sets.train(config(sets, 'first', clips=2, epochs=1), '--work-dir', 'parts')
-    sets.train(config(sets, 'second', clips=2), '--work-dir', 'parts', '--resume')
-    assert clips_by_epoch(sets, 'first') + clips_by_epoch(sets, 'second') == whole
-    one, other = (
-        torch.load(f'{run}/epoch_2.pth', weights_only=False) for run in ('work_dirs/whole', 'parts')
-    )
-    assert one['meta']['iter'] == other['meta']['iter'] == 12
-    for key, value in one['state_dict'].items():
-        assert torch.equal(value, other['state_dict'][key]), key
+    assert seen[0] != seen[1]
+    checkpoint = torch.load('run/epoch_2.pth', weights_only=False)
+    assert checkpoint['meta']['iter'] == 12
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')

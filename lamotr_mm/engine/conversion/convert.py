@@ -53,8 +53,8 @@ def read_source(path: Path) -> Source:
             'plain values, so reading it could run code. If you trust it, save its weights alone '
             '(docs/weights.md)'
         ) from error
-    except (ValueError, RuntimeError, EOFError) as error:
-        raise ValueError(f'{path} cannot be read: {error}') from error
+    except Exception as error:  # a damaged pickle fails in any way
+        raise ValueError(f'{path} cannot be read: {type(error).__name__}: {error}') from error
     for key in ('model', 'state_dict'):
         weights = checkpoint.get(key) if isinstance(checkpoint, Mapping) else None
         if isinstance(weights, Mapping):

@@ -76,6 +76,7 @@ class Size(NamedTuple):
 
 
 FULL = Size()
+SMALL = Size(stem=8, width=64, ffn=48, encoder=2, decoder=3, queries=12)
 
 
 def _linear(name: str, outputs: int, inputs: int) -> dict[str, tuple]:
@@ -213,8 +214,38 @@ def make_state(kind: str, size: Size = FULL, seed: int = 0) -> State:
         elif name not in queries:
             value = value / math.sqrt(math.prod(shape[1:]))
         state[name] = value
+    # some boxes near the border, where eps matters
     if (anchors := PROJECTS[kind].anchors) is not None:
         state[anchors][:4] *= 8
+    else:
+        state[PROJECTS[kind].content][:4, : size.width] *= 20
     # the decoder holds the same box heads once more
     copies = {f'transformer.decoder.{name}': value for name, value in state.items()}
     return state | {name: copy for name, copy in copies.items() if '.bbox_embed.' in name}
+
+
+def config_keys(kind: str, size: Size) -> dict:
+    """Keys below ``model`` that turn ``_base_/lamotr_r50.py`` into a model for such weights."""
+    project, width = PROJECTS[kind], size.width
+    keys = {
+        'backbone.init_cfg': None,
+        'backbone.base_channels': size.stem,
+        'neck.in_channels': [8 * size.stem, 16 * size.stem, 32 * size.stem],
+        'neck.out_channels': width,
+        'encoder.positional_encoding.num_feats': width // 2,
+        'encoder.positional_encoding.temperature': project.temperature,
+        'encoder.encoder.num_layers': size.encoder,
+        'encoder.encoder.layer_cfg.self_attn_cfg.embed_dims': width,
+        'sotd_head.num_queries': size.queries,
+        'sotd_head.decoder.num_layers': size.decoder,
+        'sotd_head.decoder.anchor_eps': project.eps,
+        'sotd_head.decoder.layer_cfg.self_attn_cfg.embed_dims': width,
+        'sotd_head.decoder.layer_cfg.cross_attn_cfg.embed_dims': width,
+        'sgla.embed_dims': width,
+    }
+    for part in ('encoder.encoder', 'sotd_head.decoder'):
+        keys[f'{part}.layer_cfg.ffn_cfg.embed_dims'] = width
+        keys[f'{part}.layer_cfg.ffn_cfg.feedforward_channels'] = size.ffn
+    if project.anchors is None:
+        keys['sotd_head.type'] = 'lamotr_mm.DeformableSOTDHead'
+    return keys

@@ -34,7 +34,7 @@ class LoadFrame(LoadImageFromFile):
                 f'frame {where} does not exist: check data_root and data_prefix'
             ) from error
         image = None
-        if not _is_cut_off(data):
+        if not is_cut_off(data):
             image = mmcv.imfrombytes(data, flag=self.color_type, backend=self.imdecode_backend)
         if image is None:
             raise ValueError(f'frame {where} is cut off or no image: fetch or extract it again')
@@ -50,8 +50,8 @@ class LoadFrame(LoadImageFromFile):
         return results
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """Whether the end is missing; OpenCV fills what is missing with grey and says nothing."""
+def is_cut_off(data: bytes) -> bool:
+    """Whether the end of an image file is missing; OpenCV fills that with grey and says nothing."""
     if data.startswith(b'\xff\xd8'):  # JPEG: an end marker must follow the last scan
         return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
     if data.startswith(b'\x89PNG'):

@@ -1,6 +1,6 @@
 """Which sequences the authors of DanceTrack, SportsMOT and MOT17 put into which split.
 
-From the DanceTrack and SportsMOT repositories and https://motchallenge.net/data/MOT17.
+From DanceTrack's sequence maps, SportsMOT's splits_txt and https://motchallenge.net/data/MOT17.
 """
 
 # numbers of dancetrack0001 to dancetrack0100

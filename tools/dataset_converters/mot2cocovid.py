@@ -12,11 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from lamotr_mm.datasets.cocovid import Part, make_cocovid, parse_split, write_json
+from lamotr_mm.datasets.console import print_table
 from lamotr_mm.datasets.mot_format import (
     BENCHMARKS,
     MOTFormatError,
@@ -64,19 +63,6 @@ def extract_videos(parts: list[Part]) -> None:
             extract_frames(video, frames, length, lambda: progress.advance(task))  # noqa: B023
 
 
-def print_summary(split: str, rows: list[dict]) -> None:
-    """Prints what a split has, sequence by sequence."""
-    table = Table(title=split)
-    for name in rows[0]:
-        longest = max(len(str(row[name])) for row in rows)
-        justify = 'left' if name == 'sequence' else 'right'
-        # in a narrow terminal headlines may wrap, values may not be cut
-        table.add_column(name, justify=justify, min_width=longest)
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console().print(table)
-
-
 def convert(args: argparse.Namespace) -> None:
     """Does it all; ValueError or OSError says what is wrong."""
     if not args.data_root.is_dir():
@@ -106,7 +92,7 @@ def convert(args: argparse.Namespace) -> None:
     out_dir = args.out_dir or args.data_root / 'annotations'
     write_json({out_dir / f'{name}.json': content for name, (content, _) in made.items()})
     for name, (_, summary) in made.items():
-        print_summary(str(out_dir / f'{name}.json'), summary)
+        print_table(str(out_dir / f'{name}.json'), summary)
 
 
 def main(argv: list[str] | None = None) -> int:

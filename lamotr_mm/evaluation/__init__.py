@@ -1,6 +1,14 @@
-"""HOTA and its family, by TrackEval, on arrays in memory."""
+"""HOTA and its family, by TrackEval, on arrays in memory; zips for the test servers."""
 
 from .sequences import BENCHMARKS, evaluate_sequences, format_table
+from .submission import find_problems, write_submission
 from .tracking_metric import TrackingMetric
 
-__all__ = ['BENCHMARKS', 'TrackingMetric', 'evaluate_sequences', 'format_table']
+__all__ = [
+    'BENCHMARKS',
+    'TrackingMetric',
+    'evaluate_sequences',
+    'find_problems',
+    'format_table',
+    'write_submission',
+]

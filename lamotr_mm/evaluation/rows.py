@@ -70,13 +70,17 @@ def read_rows(path: str | os.PathLike) -> np.ndarray:
     Raises:
         ValueError: A row cannot be read; names the file.
     """
-    text = Path(path).read_text()
+    return parse_rows(Path(path).read_text(), str(path))
+
+
+def parse_rows(text: str, what: str) -> np.ndarray:
+    """Rows of a MOTChallenge text file that is in memory, as `read_rows` gives them."""
     if not text.strip():
         return np.empty((0, 8))
     try:
         return np.loadtxt(text.splitlines(), delimiter=',', ndmin=2)
     except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
+        raise ValueError(f'{what}: {error}') from error
 
 
 def format_row(
@@ -102,24 +106,36 @@ def write_results(
 
     Args:
         folder (str | os.PathLike): Is created if need be.
-        tracks (Mapping[str, ndarray]): Rows ``(N, 8)`` of each sequence. The rows are written by
-            frame and id, ids from 1 (those of a sequence that starts at 0 are shifted).
+        tracks (Mapping[str, ndarray]): Rows ``(N, 8)`` of each sequence, see `format_rows`.
         with_class (bool): Write the class (from 1) in column 8, else -1.
 
     Raises:
         ValueError: An id is negative.
     """
-    folder = Path(folder)
     for sequence, rows in tracks.items():
-        first_id = rows[:, ID].min(initial=1)
-        if first_id < 0:
-            raise ValueError(f'{sequence}: track id {first_id:g}; ids should be 0 or more')
-        shift = 1 - min(first_id, 1)
-        lines = [
-            format_row(
-                row[FRAME], row[ID] + shift, row[BOX], row[FLAG], row[CLASS] if with_class else -1
-            )
-            for row in rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
-        ]
-        with replace_on_success(folder / f'{sequence}.txt') as part:
-            part.write_text(''.join(lines))
+        text = format_rows(rows, sequence, with_class)
+        with replace_on_success(Path(folder) / f'{sequence}.txt') as part:
+            part.write_text(text)
+
+
+def format_rows(rows: np.ndarray, what: str, with_class: bool = False) -> str:
+    """Text of a MOTChallenge result file, by frame and id.
+
+    Args:
+        rows (ndarray): ``(N, 8)``; ids that start at 0 are shifted, so that they count from 1.
+        what (str): Name of the rows for error messages.
+        with_class (bool): Write the class (from 1) in column 8, else -1.
+
+    Raises:
+        ValueError: An id is negative.
+    """
+    first_id = rows[:, ID].min(initial=1)
+    if first_id < 0:
+        raise ValueError(f'{what}: track id {first_id:g}; ids should be 0 or more')
+    shift = 1 - min(first_id, 1)
+    return ''.join(
+        format_row(
+            row[FRAME], row[ID] + shift, row[BOX], row[FLAG], row[CLASS] if with_class else -1
+        )
+        for row in rows[np.lexsort((rows[:, ID], rows[:, FRAME]))]
+    )

@@ -1,5 +1,6 @@
 """HOTA and its family while validating and testing."""
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from .sequences import (
     evaluate_sequences,
     format_table,
 )
+from .submission import server_rules, write_submission
 
 
 @METRICS.register_module()
@@ -48,14 +50,16 @@ class TrackingMetric(BaseMetric):
             rows ``frame,id,x,y,w,h,score,-1,-1,-1``, frame and id from 1 (with several classes, the
             class from 1 in column 8). Defaults to None: no files.
         format_only (bool): Only write files; no ground truth is needed. Defaults to False.
+        submission (str, optional): Zip for the test server of `benchmark` (``DanceTrack``,
+            ``SportsMOT`` or ``MOT17``), checked against its rules. Defaults to None: no zip.
         collect_device (str): Unused (results are collected as objects); kept for mmengine. Defaults
             to 'cpu'.
         prefix (str, optional): Prefix of the names. Defaults to None: ``track``.
 
     Raises:
-        ValueError: Unknown benchmark; `format_only` without `outfile_prefix`; while processing: an
+        ValueError: Unknown benchmark; `format_only` without a file to write; while processing: an
             id twice in a frame, a box that is not finite, a label outside the classes, no ground
-            truth.
+            truth; at the end: tracks that the server would not take.
     """
 
     default_prefix = 'track'
@@ -65,6 +69,7 @@ class TrackingMetric(BaseMetric):
         benchmark: str | None = None,
         outfile_prefix: str | None = None,
         format_only: bool = False,
+        submission: str | None = None,
         collect_device: str = 'cpu',
         prefix: str | None = None,
     ) -> None:
@@ -75,9 +80,15 @@ class TrackingMetric(BaseMetric):
                 f'TrackingMetric: benchmark={benchmark!r} should be one of '
                 f"{', '.join(BENCHMARKS)}, or None or 'custom' for other data"
             )
-        if format_only and outfile_prefix is None:
-            raise ValueError('TrackingMetric: format_only=True needs outfile_prefix, a folder')
+        if format_only and outfile_prefix is None and submission is None:
+            raise ValueError(
+                'TrackingMetric: format_only=True needs outfile_prefix, a folder, or submission, a '
+                'zip file'
+            )
+        if submission is not None:
+            server_rules(self.benchmark)
         self.outfile_prefix = outfile_prefix
+        self.submission = submission
         self.format_only = format_only
 
     @property
@@ -168,6 +179,8 @@ class TrackingMetric(BaseMetric):
         if self.outfile_prefix is not None:
             write_results(self.outfile_prefix, tracks, with_class=len(self.classes) > 1)
             print_log(f'Tracks were written to {self.outfile_prefix}', logger='current')
+        if self.submission is not None:
+            self._submit(sequences, tracks)
         if self.format_only:
             return {}
         scores = evaluate_sequences(
@@ -179,6 +192,14 @@ class TrackingMetric(BaseMetric):
         )
         print_log(f'\n{format_table(scores)}', logger='current')
         return _flatten(scores)
+
+    def _submit(self, sequences: dict[str, dict[int, dict]], tracks: dict[str, np.ndarray]) -> None:
+        lengths = {name: _count_frames(name, frames) for name, frames in sequences.items()}
+        empty = write_submission(self.submission, self.benchmark, tracks, lengths)
+        print_log(f'Written for the server of {self.benchmark}: {self.submission}', 'current')
+        if empty:
+            names = ', '.join(empty)
+            print_log(f'Without any track: {names}', 'current', level=logging.WARNING)
 
 
 def sequence_name(meta: dict) -> str:
@@ -269,6 +290,18 @@ def _merge(records: list[dict]) -> dict[str, dict[int, dict]]:
                 "give each its own 'sequence'"
             )
     return sequences
+
+
+def _count_frames(sequence: str, frames: dict[int, dict]) -> int:
+    """Number of frames of a sequence that was tracked from its first to its last.
+
+    Raises:
+        ValueError: One between them is missing.
+    """
+    for expected, number in enumerate(sorted(frames), start=1):
+        if number != expected:
+            raise ValueError(f'{sequence}: frame {expected} was not tracked')
+    return len(frames)
 
 
 def _stack(frames: dict[int, dict], key: str) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_file_and_report(kind, capsys):
         f'{name} -> LA-MOTR',
         'transformer.encoder.layers.*.norm1.**',
         'sotd_head.cls_branches.*.**',
-        'rows 1; other rows are other classes' if kind == 'dab' else 'rows 0',
+        'rows 1; the others are other classes' if kind == 'dab' else 'rows 0',
         'a copy of bbox_embed',
         'sgla.layers.*.',
         'keeps its initial value',
@@ -106,7 +106,7 @@ def test_file_and_report(kind, capsys):
         assert text in shown, text
     if kind == 'memotr':
         assert "MeMOTR's memory of tracks" in shown
-        assert 'columns from x, y, w, h to y, x, w, h' in shown
+        assert 'columns of x, y, w, h -> y, x, w, h' in shown
 
 
 def test_training_starts_from_the_file(capfd):
@@ -161,7 +161,7 @@ def test_class_rows(capsys):
     written = torch.load('data/out.pth', weights_only=True)['state_dict']
     rows = state['class_embed.1.bias'][[1, 3]]
     assert torch.equal(written['sotd_head.cls_branches.1.bias'], rows)
-    assert 'rows 1, 3; other rows' in capsys.readouterr().out
+    assert 'rows 1, 3; the others' in capsys.readouterr().out
 
 
 def test_what_is_refused_is_named(capsys):

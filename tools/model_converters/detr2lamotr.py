@@ -44,17 +44,17 @@ def build(path: str, options: dict | None) -> LAMOTR:
 def describe(rule: Rule) -> tuple[str, str, str]:
     """Name in the file, name in the model, remark."""
     if isinstance(rule, Map):
-        return rule.source, rule.target, rule.change.__doc__ if rule.change else ''
+        return rule.source, rule.target, rule.note
     if isinstance(rule, Skip):
         return rule.source, 'left out', rule.reason
     return '-', rule.target, f'0: {rule.reason}'
 
 
 def group(names: list[str]) -> dict[str, int]:
-    """Names with ``*`` for their numbers -> how many there are."""
+    """Patterns of the names -> how many there are."""
     groups: dict[str, int] = {}
     for name in names:
-        pattern = re.sub(r'(?<=\.)\d+(?=\.)', '*', name)
+        pattern = re.sub(r'(?<=\.)\d+(?=\.)', '*', name.rpartition('.')[0]) + '.**'
         groups[pattern] = groups.get(pattern, 0) + 1
     return groups
 

@@ -42,17 +42,17 @@ class Layout(NamedTuple):
 
 
 def first_half(value: Tensor) -> Tensor:
-    """first half of the columns: position"""
+    """Left half of the columns, ``(N, 2 d)`` -> ``(N, d)``."""
     return value[:, : value.shape[1] // 2]
 
 
 def second_half(value: Tensor) -> Tensor:
-    """second half of the columns: content"""
+    """Right half of the columns, ``(N, 2 d)`` -> ``(N, d)``."""
     return value[:, value.shape[1] // 2 :]
 
 
 def swap_x_and_y(value: Tensor) -> Tensor:
-    """columns from x, y, w, h to y, x, w, h"""
+    """Columns in four equal blocks, x, y, w, h -> y, x, w, h."""
     x, y, w, h = value.chunk(4, 1)
     return torch.cat([y, x, w, h], 1)
 
@@ -95,6 +95,7 @@ ANCHORS_XYWH = (
         'transformer.decoder.ref_point_head.layers.0.weight',
         'sotd_head.decoder.ref_point_head.layers.0.weight',
         swap_x_and_y,
+        'columns of x, y, w, h -> y, x, w, h',
     ),
     Map(
         'transformer.decoder.ref_point_head.layers.0.bias',
@@ -110,10 +111,14 @@ REFERENCE_POINTS = (
 )
 
 
+COUNTERS = Zero('backbone.**.num_batches_tracked', 'frozen normalisation does not count batches')
+
+
 def image_rules(backbone: str, projections: str) -> tuple[Rule, ...]:
     """ResNet-50 with frozen batch normalisation, and the layers that bring it to one width."""
     return (
         Map(f'{backbone}.**', 'backbone.**'),
+        COUNTERS,
         *(
             Map(f'{projections}.{level}.{part}.**', f'neck.{ours}.{name}.**')
             for level, ours in enumerate(['convs.0', 'convs.1', 'convs.2', 'extra_convs.0'])
@@ -125,8 +130,8 @@ def image_rules(backbone: str, projections: str) -> tuple[Rule, ...]:
 def query_rules(name: str) -> tuple[Rule, ...]:
     """Queries that are position and content side by side."""
     return (
-        Map(name, 'sotd_head.position_embedding.weight', first_half),
-        Map(name, 'sotd_head.query_embedding.weight', second_half),
+        Map(name, 'sotd_head.position_embedding.weight', first_half, 'first half of the columns'),
+        Map(name, 'sotd_head.query_embedding.weight', second_half, 'second half of the columns'),
     )
 
 
@@ -135,6 +140,7 @@ MEMOTR_IMAGE = image_rules('backbone.backbone.backbone', 'feature_projs')
 MEMORY = Skip('query_updater.**', "MeMOTR's memory of tracks: LA-MOTR updates tracklets otherwise")
 MMDET = (
     Map('backbone.**', 'backbone.**'),
+    COUNTERS,
     Map('neck.**', 'neck.**'),
     Zero('neck.convs.*.conv.bias', "mmdet's layers have no bias"),
     Zero('neck.extra_convs.*.conv.bias', "mmdet's layers have no bias"),
@@ -267,12 +273,9 @@ def class_rules(layout: Layout, rows: list[int]) -> tuple[Rule, ...]:
         layout: of the file.
         rows: of the file's classifier, one for each class of the model.
     """
-
-    def take_rows(value: Tensor) -> Tensor:
-        return value[rows]
-
-    take_rows.__doc__ = f'rows {", ".join(map(str, rows))}; other rows are other classes'
-    return (Map(layout.classifier, 'sotd_head.cls_branches.*.**', take_rows),)
+    note = f'rows {", ".join(map(str, rows))}; the others are other classes'
+    target = 'sotd_head.cls_branches.*.**'
+    return (Map(layout.classifier, target, lambda value: value[rows], note),)
 
 
 def choose_rows(

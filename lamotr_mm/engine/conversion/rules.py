@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# parameters of LAMOTR that no detector has, and counters that normalisation with norm_eval ignores
-INITIAL = ('sgla.**', 'backbone.**.num_batches_tracked')
+# parameters of LAMOTR that no detector has
+INITIAL = ('sgla.**',)
 
 
 class Map(NamedTuple):
@@ -22,12 +22,14 @@ class Map(NamedTuple):
     Attributes:
         source: pattern of the names in the file.
         target: pattern of the names in the model; one tensor may fill several targets.
-        change: what is done to the values, ``None`` for nothing; its docstring is in the report.
+        change: what is done to the values, ``None`` for nothing.
+        note: the same in words.
     """
 
     source: str
     target: str
     change: Callable[[Tensor], Tensor] | None = None
+    note: str = ''
 
 
 class Skip(NamedTuple):
@@ -45,7 +47,12 @@ class Skip(NamedTuple):
 
 
 class Zero(NamedTuple):
-    """Parameters that the file's model lacks and that do nothing at 0."""
+    """Tensors that the file may lack and that do nothing at 0.
+
+    Attributes:
+        target: pattern of the names in the model.
+        reason: why they do nothing.
+    """
 
     target: str
     reason: str
@@ -121,8 +128,8 @@ def rename(rules: Iterable[Rule], source: Mapping[str, Tensor]) -> Conversion:
             done.applied.append((rule, len(hits)))
     if unknown:
         raise ValueError(
-            f'{len(unknown)} tensors are unknown, the first is {next(iter(unknown))}: the file is of '
-            'another model or of another version of its code'
+            f'{len(unknown)} tensors are unknown, the first is {next(iter(unknown))}: the file is '
+            'of another model or of another version of its code'
         )
     return done
 

@@ -161,8 +161,8 @@ def check_settings(
             now.append(str(found))
     if options:
         raise ValueError(
-            f'they need --cfg-options {" ".join(options)} (now {", ".join(now)}), here and in '
-            'training, or a config that says so'
+            f'the weights need --cfg-options {" ".join(options)} (now {", ".join(now)}), here and '
+            'in training, or a config that says so'
         )
 
 

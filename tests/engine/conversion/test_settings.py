@@ -51,10 +51,9 @@ def test_a_wrong_setting_is_named(key, wrong, right):
     model = build(config_keys('memotr', SMALL) | {key: wrong})
     with pytest.raises(ValueError) as caught:
         convert(make_state('memotr', SMALL), model)
-    now = str(wrong)
     assert str(caught.value) == (
-        f'they need --cfg-options model.{key}={right} (now {now}), here and in training, or a '
-        'config that says so'
+        f'the weights need --cfg-options model.{key}={right} (now {wrong}), here and in training, '
+        'or a config that says so'
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import pickle
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,8 @@ def read_source(path: Path) -> Source:
             plain values; names it.
     """
     existing_checkpoint(str(path))
-    torch.serialization.add_safe_globals([argparse.Namespace])
+    # harmless containers; newer torch knows the counter, of MultiStepLR's milestones, itself
+    torch.serialization.add_safe_globals([argparse.Namespace, Counter])
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:

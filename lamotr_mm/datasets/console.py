@@ -27,14 +27,13 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 def print_table(title: str, rows: list[dict]) -> None:
     """Prints rows that share their keys: the first column to the left, the others to the right."""
-    table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for index, name in enumerate(rows[0]):
-        # in a narrow terminal headlines may wrap, but neither words nor values may be cut
-        longest = max(map(len, [*name.split(), *(str(row[name]) for row in rows)]))
-        table.add_column(name, justify='right' if index else 'left', min_width=longest)
+        table.add_column(name.replace(' ', '\n'), justify='right' if index else 'left')
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console().print(table)
+    # wide enough for any row: a narrow terminal wraps lines, but values are not cut
+    Console(width=1000).print(table)
 
 
 def make_parser(description: str, out: str) -> argparse.ArgumentParser:

@@ -77,9 +77,12 @@ def convert(
         class_rows: row of the file's classifier for each class of the model; people where ``None``.
 
     Raises:
-        ValueError: the layout is unknown, a tensor is unknown or does not fit, or the model must be
-            set otherwise; names the tensor or the keys.
+        ValueError: the layout is unknown, a tensor is none, is unknown or does not fit, or the
+            model must be set otherwise; names the tensor or the keys.
     """
+    for name, value in weights.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f'{name} is a {type(value).__name__}, not a tensor')
     layout = recognise(weights)
     classes = model.sotd_head.cls_branches[0].out_features
     rows = choose_rows(layout, weights, classes, class_rows)

@@ -13,8 +13,6 @@ from torch import Tensor
 from .rules import Map, Rule, Skip, Zero, match
 from .settings import Setting, settings_of
 
-DETECTORS = 'DAB-Deformable-DETR, Deformable DETR with box refinement, mmdet 3.x, MeMOTR'
-
 
 class Layout(NamedTuple):
     """One project's checkpoints.
@@ -109,8 +107,6 @@ ANCHORS_XYWH = (
 REFERENCE_POINTS = (
     Map('transformer.reference_points.**', 'sotd_head.decoder.reference_points.**'),
 )
-
-
 COUNTERS = Zero('backbone.**.num_batches_tracked', 'frozen normalisation does not count batches')
 
 
@@ -245,9 +241,9 @@ def recognise(state: Mapping[str, Tensor]) -> Layout:
         if all(name in state for name in layout.markers):
             _check_refinement(layout, state)
             return layout
-    raise ValueError(
-        f'no known layout: {next(iter(state), "it has no tensors")}. Known: {DETECTORS}'
-    )
+    known = ', '.join(layout.name for layout in LAYOUTS)
+    first = next(iter(state), 'no tensors')
+    raise ValueError(f'its names are of no known layout (the first: {first}). Known: {known}')
 
 
 def _check_refinement(layout: Layout, state: Mapping[str, Tensor]) -> None:

@@ -106,8 +106,9 @@ def rename(rules: Iterable[Rule], source: Mapping[str, Tensor]) -> Conversion:
         source: state dict of the file.
 
     Raises:
-        ValueError: a tensor is unknown, is no tensor, is no copy where it must be one, or takes the
-            name of another one; names it.
+        ValueError: a tensor is unknown, has another number of dimensions or of rows than a change
+            of its values needs, is no copy where it must be one, or takes the name of another one;
+            names it.
     """
     done = Conversion({}, {}, {}, [], [])
     unknown = dict.fromkeys(source)
@@ -117,8 +118,6 @@ def rename(rules: Iterable[Rule], source: Mapping[str, Tensor]) -> Conversion:
         hits = [(name, found) for name in source if (found := match(rule.source, name)) is not None]
         for name, found in hits:
             unknown.pop(name, None)
-            if not isinstance(source[name], Tensor):
-                raise ValueError(f'{name} is a {type(source[name]).__name__}, not a tensor')
             if isinstance(rule, Map):
                 _put(done, rule, name, found, source[name])
             else:
@@ -143,8 +142,9 @@ def complete(renamed: Conversion, rules: Iterable[Rule], model: Mapping[str, Ten
         model: state dict of the model, for names, shapes and dtypes.
 
     Raises:
-        ValueError: a tensor has no counterpart in the model or another shape; a parameter of the
-            model that detectors have gets no value. Names the first of them.
+        ValueError: a tensor has no counterpart in the model, another shape or another kind of
+            numbers; a parameter of the model that detectors have gets no value. Names the first of
+            them.
     """
     state = {}
     for name, value in renamed.state_dict.items():
@@ -156,6 +156,8 @@ def complete(renamed: Conversion, rules: Iterable[Rule], model: Mapping[str, Ten
                 f'{origin} {tuple(value.shape)} does not fit {name} {tuple(model[name].shape)} of '
                 'the model'
             )
+        if value.is_floating_point() != model[name].is_floating_point():
+            raise ValueError(f'{origin} is {value.dtype}, {name} of the model {model[name].dtype}')
         # a copy: a slice would be saved with all that it was cut from
         state[name] = value.to(model[name].dtype, copy=True)
     sources, applied = dict(renamed.sources), list(renamed.applied)
@@ -178,7 +180,10 @@ def _put(done: Conversion, rule: Map, name: str, found: Iterable[str], value: Te
     target = fill(rule.target, found)
     if target in done.state_dict:
         raise ValueError(f'both {done.sources[target]} and {name} would become {target}')
-    done.state_dict[target] = value if rule.change is None else rule.change(value)
+    try:
+        done.state_dict[target] = value if rule.change is None else rule.change(value)
+    except (IndexError, ValueError) as error:
+        raise ValueError(f'{name} {tuple(value.shape)} has not the usual shape: {error}') from error
     done.sources[target] = name
 
 

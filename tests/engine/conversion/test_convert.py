@@ -262,3 +262,16 @@ def test_several_classes():
     for name in ('weight', 'bias'):
         expected = state[f'class_embed.0.{name}'][[3, 1]]
         assert torch.equal(done.state_dict[f'sotd_head.cls_branches.0.{name}'], expected)
+
+
+def test_odd_entries_are_named():
+    """Neither other objects nor other shapes end in a traceback of torch's."""
+    state, model = make_state('deformable', SMALL), build(config_keys('deformable', SMALL))
+    for name, value, message in [
+        ('bbox_embed.0.layers.0.bias', None, 'is a NoneType, not a tensor'),
+        ('query_embed.weight', torch.zeros(12), 'has not the usual shape'),
+        ('class_embed.2.bias', torch.zeros(1), 'has not the usual shape'),
+        ('transformer.level_embed', torch.zeros(4, 64, dtype=torch.int8), 'is torch.int8'),
+    ]:
+        with pytest.raises(ValueError, match=f'{name} .*{message}'):
+            convert(state | {name: value}, model)

@@ -38,7 +38,9 @@ def test_without_box_refinement_is_refused(kind):
     'state', [{}, {'refpoint_embed.weight': torch.ones(1), 'b': torch.ones(1)}]
 )
 def test_unknown_is_refused(state):
-    with pytest.raises(ValueError, match=r'no known layout.*Known: DAB-Deformable-DETR.*MeMOTR'):
+    with pytest.raises(
+        ValueError, match=r'of no known layout .*Known: DAB-Deformable-DETR.*MeMOTR'
+    ):
         recognise(state)
 
 

@@ -76,7 +76,7 @@ def test_rename_and_complete():
     [
         ((Map('a', 'b'),), {'a': ONE, 'c': ONE, 'd': ONE}, r'2 tensors are unknown, .* c:'),
         ((Map('*', 'b'),), {'1': ONE, '2': TWO}, r'both 1 and 2 would become b'),
-        ((Map('a', 'b'),), {'a': [1]}, r'a is a list, not a tensor'),
+        ((Map('a', 'b', lambda v: v[[7]]),), {'a': ONE}, r'a \(2, 3\) has not the usual shape'),
         (
             (Map('a', 'b'), Skip('x', '', copy_of='a')),
             {'a': ONE, 'x': TWO},
@@ -94,6 +94,7 @@ def test_rename_refuses(rules, source, message):
     ('model', 'message'),
     [
         ({'c': ONE}, r'a would become b, which the model does not have'),
+        ({'b': ONE.long()}, r'a is torch\.float32, b of the model torch\.int64'),
         ({'b': ONE.T}, r'a \(2, 3\) does not fit b \(3, 2\) of the model'),
         ({'b': ONE, 'decoder.c': ONE}, r'nothing for decoder\.c of the model'),
     ],

@@ -62,7 +62,7 @@ def prepare(
                 f'annotation_{split}.odgt has {len(boxes[split])} images, CrowdHuman {split} has '
                 f'{IMAGES[split]}: download it again from {URL}, or give --allow-partial'
             )
-    places = _find_images(src, out, {image for images in boxes.values() for image in images})
+    places = _find_images(src, out, splits, {image for split in boxes for image in boxes[split]})
     for split, images in boxes.items():
         absent = [image for image in images if image not in places]
         if absent:
@@ -154,7 +154,9 @@ def _parse_box(index: int, box: dict) -> Row:
     return Row(1, index, *map(float, fbox), flag=float(not ignored), class_id=1, visibility=1.0)
 
 
-def _find_images(src: Path, out: Path, images: set[str]) -> dict[str, Path | tuple[Archive, str]]:
+def _find_images(
+    src: Path, out: Path, splits: list[str], images: set[str]
+) -> dict[str, Path | tuple[Archive, str]]:
     """Where each image is: a file (best in `out`), or an archive and the path in it."""
     files = {f'{image}.jpg': image for image in images}
     places: dict[str, Path | tuple[Archive, str]] = {}
@@ -162,8 +164,11 @@ def _find_images(src: Path, out: Path, images: set[str]) -> dict[str, Path | tup
         for name in set(os.listdir(folder)) & set(files) if folder.is_dir() else ():
             if (folder / name).is_file():  # no link to what is gone
                 places.setdefault(files[name], folder / name)
-    if len(places) < len(images):
-        for archive in map(Archive, find_archives(src)):
+    # the likely ones first: others need not be opened, nor be whole
+    likely = {name for split in splits for name in ARCHIVES[split]}
+    for path in sorted(find_archives(src), key=lambda path: path.name not in likely):
+        if len(places) < len(images):
+            archive = Archive(path)
             for member in archive.sizes:
                 image = files.get(member.rpartition('/')[2])
                 # macOS packs a file of metadata beside each file, under the same name

@@ -179,9 +179,10 @@ def find_sequences(src: Path, names: set[str]) -> dict[str, Found]:
     for folder in find_folders(src) if names else ():
         if folder.name in names and (folder / 'img1').is_dir():
             found.setdefault(folder.name, Found(folder.name, folder, None, {}))
-    for path in find_archives(src) if names - set(found) else ():
-        for name, sequence in _in_archive(Archive(path), names).items():
-            found.setdefault(name, sequence)
+    for path in find_archives(src):
+        if names - set(found):
+            for name, sequence in _in_archive(Archive(path), names).items():
+                found.setdefault(name, sequence)
     return found
 
 

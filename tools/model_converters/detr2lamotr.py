@@ -54,7 +54,7 @@ def group(names: list[str]) -> dict[str, int]:
     """Patterns of the names -> how many there are."""
     groups: dict[str, int] = {}
     for name in names:
-        pattern = re.sub(r'(?<=\.)\d+(?=\.)', '*', name.rpartition('.')[0]) + '.**'
+        pattern = re.sub(r'(?<=\.)\d+(?=\.|$)', '*', name.rpartition('.')[0]) + '.**'
         groups[pattern] = groups.get(pattern, 0) + 1
     return groups
 

@@ -16,6 +16,8 @@ custom_hooks = [
     dict(type='lamotr_mm.SeedHook'),
     # a NaN loss ends the run before it reaches a checkpoint
     dict(type='lamotr_mm.FiniteLossHook'),
+    # converted weights mean something else to a model with other settings
+    dict(type='lamotr_mm.ConvertedWeightsHook'),
     # precision, recall and F1 of the association scores while training and validating
     dict(type='lamotr_mm.AssociationMetricHook'),
 ]

@@ -22,7 +22,7 @@ class Archive:
     Attributes:
         path (Path): The file.
         sizes (dict[str, int]): Bytes of each file by its path in the archive, in the archive's
-            order. Paths that lead out of the archive, folders and links are left out.
+            order. Folders, links, macOS's metadata and paths that lead out are left out.
 
     Raises:
         ValueError: The archive is cut off or damaged.
@@ -39,7 +39,7 @@ class Archive:
                 _check_end(path)
                 self._file = tarfile.open(path)  # noqa: SIM115
                 members = [(m.name, m.size, m) for m in self._file if m.isfile()]
-        members = [m for m in members if '..' not in PurePosixPath(m[0]).parts]
+        members = [m for m in members if not {'..', '__MACOSX'} & set(PurePosixPath(m[0]).parts)]
         self._members = {name: member for name, _, member in members}
         self.sizes = {name: size for name, size, _ in members}
 

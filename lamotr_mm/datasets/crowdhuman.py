@@ -171,8 +171,7 @@ def _find_images(
             archive = Archive(path)
             for member in archive.sizes:
                 image = files.get(member.rpartition('/')[2])
-                # macOS packs a file of metadata beside each file, under the same name
-                if image is not None and '__MACOSX' not in member:
+                if image is not None:
                     places.setdefault(image, (archive, member))
     return places
 

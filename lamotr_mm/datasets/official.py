@@ -156,7 +156,7 @@ def prepare(
     for target in targets.values():
         if target.exists() and target.name not in found:
             raise ValueError(f'{target}: has no img1/: remove or complete it')
-    found |= find_sequences(src, set(targets) - set(found))
+    found |= locate(src, set(targets) - set(found))
     missing = _missing(benchmark, splits, found, src)
     if missing and (not allow_partial or not found):
         hint = ', or give --allow-partial to convert what is there' if found else ''
@@ -169,7 +169,7 @@ def prepare(
     return _convert(benchmark, splits, out), missing
 
 
-def find_sequences(src: Path, names: set[str]) -> dict[str, Found]:
+def locate(src: Path, names: set[str]) -> dict[str, Found]:
     """Finds sequences by their names: folders with an ``img1/``, else such ones in archives.
 
     Raises:
@@ -188,17 +188,17 @@ def find_sequences(src: Path, names: set[str]) -> dict[str, Found]:
 
 def _in_archive(archive: Archive, names: set[str]) -> dict[str, Found]:
     """Those of the sequences that an archive has."""
-    found: dict[str, Found] = {}
+    found: dict[Path, Found] = {}
     for member in archive.sizes:
         parts = PurePosixPath(member).parts
         index = next((i for i, part in enumerate(parts[:-1]) if part in names), None)
-        if index is not None and '__MACOSX' not in parts:
+        if index is not None:
             path = Path(*parts[: index + 1])
-            sequence = found.setdefault(path.name, Found(path.name, path, archive, {}))
+            sequence = found.setdefault(path, Found(path.name, path, archive, {}))
             sequence.files['/'.join(parts[index + 1 :])] = member
     return {
-        name: sequence
-        for name, sequence in found.items()
+        sequence.name: sequence
+        for sequence in found.values()
         if any(file.startswith('img1/') for file in sequence.files)
     }
 

@@ -25,12 +25,13 @@ def files(tmp_path):
         for file in ('a/', 'a/one.txt', 'a/b/two.txt'):
             packed.write(source / file, file)
         packed.writestr('a/../../evil.txt', 'evil')
+        packed.writestr('__MACOSX/a/._one.txt', 'metadata')
     return tmp_path
 
 
 @pytest.mark.parametrize('name', ['x.tar', 'x.ZIP'])
 def test_files_of_an_archive(files, name):
-    """No folders, links, or paths that lead out of it."""
+    """No folders, links, metadata of macOS, or paths that lead out of it."""
     archive = Archive(files / name)
     assert archive.sizes == {'a/one.txt': 3, 'a/b/two.txt': 7}
     assert archive.read('a/one.txt') == b'one'

@@ -77,7 +77,6 @@ def write(src, images, boxes, split='val', packed=True):
                 archive.writestr('Images/', b'')
                 for image in part:
                     archive.writestr(f'Images/{image}.jpg', images[image][0])
-                    archive.writestr(f'__MACOSX/Images/{image}.jpg', b'junk')
         else:
             (src / name / 'Images').mkdir(parents=True)
             for image in part:

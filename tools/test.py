@@ -3,11 +3,12 @@
 import argparse
 import os
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
-    LAUNCHERS,
+    add_cfg_options,
+    add_launcher,
     load_config,
     parse_args,
     prepare_launch,
@@ -31,16 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--show-dir', help='folder for frames with drawn tracks')
     parser.add_argument('--show', action='store_true', help='show drawn frames in a window')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, for example test_dataloader.num_workers=0',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    # older torch launchers pass it; torchrun sets LOCAL_RANK in the environment
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    add_cfg_options(parser)
+    add_launcher(parser)
     return parser
 
 
@@ -141,8 +134,6 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser()
     args = parse_args(parser, argv)
     try:
-        if args.local_rank is not None:
-            os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         cfg = load_config(args.config, args.cfg_options)
         set_checkpoint(cfg, args.checkpoint, resume=False)
         set_work_dir(cfg, args.config, args.work_dir)
@@ -153,7 +144,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.out:
             set_out(cfg, args.out)
         check_ground_truth(cfg)
-        prepare_launch(cfg, args.launcher)
+        prepare_launch(cfg, args.launcher, args.local_rank)
     except ValueError as error:
         parser.error(str(error))
     runner = Runner.from_cfg(cfg)

@@ -1,15 +1,15 @@
 """Train a model: `python tools/train.py CONFIG [options]`."""
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
-    LAUNCHERS,
+    add_cfg_options,
+    add_launcher,
     check_load_from,
     load_config,
     parse_args,
@@ -36,16 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
         action='store_true',
         help="scale the learning rate by batch size / the config's auto_scale_lr.base_batch_size",
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, for example train_cfg.max_epochs=2',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    # older torch launchers pass it; torchrun sets LOCAL_RANK in the environment
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    add_cfg_options(parser)
+    add_launcher(parser)
     return parser
 
 
@@ -105,8 +97,6 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser()
     args = parse_args(parser, argv)
     try:
-        if args.local_rank is not None:
-            os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
         cfg = load_config(args.config, args.cfg_options)
         set_work_dir(cfg, args.config, args.work_dir)
         if args.amp:
@@ -116,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.resume:
             set_resume(cfg, args.resume)
         check_load_from(cfg)
-        prepare_launch(cfg, args.launcher)
+        prepare_launch(cfg, args.launcher, args.local_rank)
     except ValueError as error:
         parser.error(str(error))
     runner = Runner.from_cfg(cfg)

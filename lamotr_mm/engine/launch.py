@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from lamotr_mm.engine.checkpoints import existing_checkpoint
@@ -17,6 +17,24 @@ from lamotr_mm.engine.checkpoints import existing_checkpoint
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 # read by the Runner from the config itself, beside its named arguments
 _RUNNER_KEYS = {*inspect.signature(Runner.__init__).parameters, 'sync_bn', 'find_unused_parameters'}
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--cfg-options`, a dict of dotted keys or None."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config, for example train_cfg.max_epochs=2',
+    )
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add `--launcher` and `--local_rank`, for `prepare_launch`."""
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    # older torch launchers pass it; torchrun sets LOCAL_RANK in the environment
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
 
 def parse_args(parser: argparse.ArgumentParser, argv: list[str] | None) -> argparse.Namespace:
@@ -104,7 +122,7 @@ def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(config_path).stem}'
 
 
-def prepare_launch(cfg: Config, launcher: str) -> None:
+def prepare_launch(cfg: Config, launcher: str, local_rank: int | None = None) -> None:
     """Set the launcher; without a GPU, start gloo here and let DDP use the CPU.
 
     mmengine would call `torch.cuda.set_device` and give DDP a device id in that case. It leaves a
@@ -113,11 +131,15 @@ def prepare_launch(cfg: Config, launcher: str) -> None:
     Args:
         cfg: changed in place (`launcher`, and without a GPU `model_wrapper_cfg`).
         launcher: one of `LAUNCHERS`.
+        local_rank: number of the process on its machine, where the launcher gives it as an argument
+            rather than in the environment.
 
     Raises:
         ValueError: when the launcher's environment variables are missing.
     """
     cfg.launcher = launcher
+    if local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(local_rank))
     if launcher == 'none' or torch.cuda.is_available():
         return
     _export_ranks(launcher)

@@ -12,7 +12,7 @@ import copy
 import sys
 
 from mmdet.registry import MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lamotr_mm.apis.inferencer import default_device, init_model
-from lamotr_mm.engine.launch import load_config
+from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 
 BYTETRACK = dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter'))
 TRACKERS = {
@@ -66,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    args = parser.parse_args(argv)
+    add_cfg_options(parser)
+    args = parse_args(parser, argv)
     try:
         results = compare(load_config(args.config, args.cfg_options), args.checkpoint)
     except (ValueError, OSError, FloatingPointError) as error:

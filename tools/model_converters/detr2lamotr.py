@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,7 @@ from lamotr_mm.apis.files import replace_on_success
 from lamotr_mm.engine.conversion.convert import Source, convert, read_source
 from lamotr_mm.engine.conversion.layouts import Layout
 from lamotr_mm.engine.conversion.rules import Conversion, Map, Rule, Skip
-from lamotr_mm.engine.launch import load_config, parse_args
+from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import MODELS
 
@@ -107,13 +106,7 @@ def main(argv: list[str] | None = None) -> None:
         help="for each class of the config, the row of the file's classifier that it starts from; "
         'default: people, for one class',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, as in tools/train.py',
-    )
+    add_cfg_options(parser)
     args = parse_args(parser, argv)
     try:
         run(args)

@@ -53,12 +53,13 @@ class EvenSample:
 
 
 def contact_sheet(
-    frames: Sequence[tuple[int, np.ndarray]], columns: int | None = None
+    frames: Sequence[tuple[int | str, np.ndarray]], columns: int | None = None
 ) -> np.ndarray:
     """A grid of frames in reading order, each with its number.
 
     Args:
-        frames: (frame number, ``(h, w, 3)`` uint8 BGR); all pictures of one size.
+        frames: (frame number, or another caption, ``(h, w, 3)`` uint8 BGR); all pictures of one
+            size.
         columns: tiles in a row. Default: as many as make the sheet about 3:2.
 
     Returns:
@@ -80,7 +81,8 @@ def contact_sheet(
     for index, (number, image) in enumerate(frames):
         row, column = divmod(index, columns)
         y, x = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        sheet[y : y + height, x : x + width] = put_caption(image, f'frame {number}')
+        caption = number if isinstance(number, str) else f'frame {number}'
+        sheet[y : y + height, x : x + width] = put_caption(image, caption)
     return sheet
 
 

@@ -74,28 +74,68 @@ def draw_tracks(
         broken = ids[~np.isfinite(boxes_xyxy).all(1)][0]
         raise ValueError(f'the box of track {broken} is not finite')
     image = np.ascontiguousarray(image_bgr).copy()
-    width = line_width(image)
     for track_id, points in (trails or {}).items():
-        _draw_trail(image, points, colour_of(track_id), width)
-    # far to near: lower boxes are in front, their labels must stay legible
-    order = np.argsort(boxes_xyxy[:, 3], kind='stable')
+        _draw_trail(image, points, colour_of(track_id), line_width(image))
+    texts = [str(track_id) for track_id in ids]
+    if scores is not None:
+        texts = [f'{text}  {score:.2f}' for text, score in zip(texts, scores)]
+    return draw_boxes(image, boxes_xyxy, [colour_of(track_id) for track_id in ids], texts)
+
+
+def draw_boxes(
+    image_bgr: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    colours: Sequence[tuple[int, int, int]],
+    texts: Sequence[str],
+    dashed: np.ndarray | None = None,
+) -> np.ndarray:
+    """Draws boxes and their labels.
+
+    Args:
+        image_bgr: ``(H, W, 3)`` uint8; stays as it is.
+        boxes_xyxy: ``(N, 4)`` px, finite; may reach beyond the image.
+        colours: BGR of each box.
+        texts: label of each box, '' for none.
+        dashed: ``(N,)`` bool, boxes with interrupted lines, behind the others. Default: none.
+
+    Returns:
+        ``(H, W, 3)`` uint8, a drawn copy.
+    """
+    image = np.ascontiguousarray(image_bgr).copy()
+    width = line_width(image)
+    dashed = np.zeros(len(boxes_xyxy), dtype=bool) if dashed is None else dashed
+    # dashed ones behind the others; far to near: lower boxes are in front, their labels must stay
+    # legible
+    order = np.lexsort((boxes_xyxy[:, 3], ~dashed))
     corners = [_corners(boxes_xyxy[index], image.shape) for index in order]
     for index, (first, second) in zip(order, corners):
+        if dashed[index]:
+            _draw_dashed(image, first, second, colours[index], max(2, width))
+            continue
         if width > 1:  # on a small image the outline would outweigh the colour
             cv2.rectangle(image, first, second, (30, 30, 30), width + 2)
-        cv2.rectangle(image, first, second, colour_of(ids[index]), max(2, width))
+        cv2.rectangle(image, first, second, colours[index], max(2, width))
     for index, (first, _) in zip(order, corners):
-        text = str(ids[index]) if scores is None else f'{ids[index]}  {scores[index]:.2f}'
-        label = _label(text, colour_of(ids[index]), max(MIN_TEXT, 6 * width + 2))
-        _paste_label(image, label, first, width)
+        if texts[index]:
+            label = _label(texts[index], colours[index], max(MIN_TEXT, 6 * width + 2))
+            _paste_label(image, label, first, width)
     return image
 
 
 def put_caption(image_bgr: np.ndarray, text: str) -> np.ndarray:
     """A copy of ``image_bgr``, ``(H, W, 3)`` uint8, with white text on black, top left."""
     image = image_bgr.copy()
-    _paste_label(image, _label(text, (0, 0, 0), 13), (0, 0), 0)
+    put_label(image, text, (0, 0, 0), (0, 0))
     return image
+
+
+def put_label(
+    image_bgr: np.ndarray, text: str, colour: tuple[int, int, int], corner: tuple[int, int]
+) -> None:
+    """Writes text on a patch of a BGR colour into ``image_bgr``, ``(H, W, 3)`` uint8, above the
+    point ``corner``, (x, y) px; below it where there is no room above.
+    """
+    _paste_label(image_bgr, _label(text, colour, 13), corner, 0)
 
 
 def line_width(image: np.ndarray) -> int:
@@ -146,6 +186,18 @@ def _corners(box: np.ndarray, shape: tuple[int, ...]) -> tuple[tuple[int, int], 
     height, width = shape[:2]
     x1, y1, x2, y2 = np.clip(box, -8, [width + 8, height + 8] * 2).round().astype(int).tolist()
     return (x1, y1), (x2, y2)
+
+
+def _draw_dashed(image, first, second, colour, thickness) -> None:
+    """A box of dashes; `first` and `second` are opposite corners."""
+    (x1, y1), (x2, y2) = first, second
+    dash = 4 * thickness
+    for x in range(x1, x2, 2 * dash):
+        for y in (y1, y2):
+            cv2.line(image, (x, y), (min(x + dash, x2), y), colour, thickness)
+    for y in range(y1, y2, 2 * dash):
+        for x in (x1, x2):
+            cv2.line(image, (x, y), (x, min(y + dash, y2)), colour, thickness)
 
 
 def _draw_trail(image, points, colour, width) -> None:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from lamotr_mm.datasets.annotation_checks import Report
-from lamotr_mm.datasets.checks import SPLITS, check_set, find_sets, open_set
+from lamotr_mm.datasets.checks import SPLITS, SUBMISSION, check_set, find_sets, open_set
 from lamotr_mm.datasets.cocovid import write_json
 from lamotr_mm.engine.launch import load_config
 
@@ -26,7 +26,13 @@ def make_parser() -> argparse.ArgumentParser:
     """Command line."""
     parser = argparse.ArgumentParser(description='Check the data of a config')
     parser.add_argument('config', help='config file, for example configs/lamotr_dancetrack.py')
-    parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS, help='default: all')
+    parser.add_argument(
+        '--splits',
+        nargs='+',
+        choices=(*SPLITS, SUBMISSION),
+        default=SPLITS,
+        help='default: train val test; submission is the split for the test server',
+    )
     parser.add_argument(
         '--fast', action='store_true', help='only the header and the end of each image'
     )

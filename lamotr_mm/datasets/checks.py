@@ -17,6 +17,7 @@ from .annotation_checks import Finding, ImageEntry, Report, check_annotations
 from .transforms.load_frame import is_cut_off
 
 SPLITS = ('train', 'val', 'test')
+SUBMISSION = 'submission'  # the test split for the server, of the config's key of that name
 # keys of a data set's config that say nothing about its files
 _HOW_TO_READ = ('pipeline', 'test_mode', 'filter_cfg', 'seed')
 _EXIF_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
@@ -27,7 +28,7 @@ def find_sets(config: Config, splits: list[str]) -> list[tuple[list[str], dict]]
 
     Args:
         config (Config): Has ``train_dataloader``, ``val_dataloader`` or ``test_dataloader``.
-        splits (list[str]): Some of `SPLITS`.
+        splits (list[str]): Some of `SPLITS` and `SUBMISSION`.
 
     Returns:
         list[tuple[list[str], dict]]: Names of the splits that use a set, and its config; a set that
@@ -37,9 +38,8 @@ def find_sets(config: Config, splits: list[str]) -> list[tuple[list[str], dict]]
         ValueError: None of the splits has a data set.
     """
     found: list[tuple[list[str], dict]] = []
-    for split in (name for name in SPLITS if name in splits):
-        loader = config.get(f'{split}_dataloader') or {}
-        for dataset in leaf_datasets(loader.get('dataset') or {}):
+    for split in (name for name in (*SPLITS, SUBMISSION) if name in splits):
+        for dataset in leaf_datasets(_dataset(config, split)):
             same = [users for users, other in found if _files(other) == _files(dataset)]
             if not same:
                 found.append(([split], dataset))
@@ -48,6 +48,12 @@ def find_sets(config: Config, splits: list[str]) -> list[tuple[list[str], dict]]
     if not found:
         raise ValueError(f'{config.filename}: no data set for {", ".join(splits)}')
     return found
+
+
+def _dataset(config: Config, split: str) -> dict:
+    if split == SUBMISSION and split in config:
+        return dict(config.test_dataloader.dataset, ann_file=config.submission.ann_file)
+    return (config.get(f'{split}_dataloader') or {}).get('dataset') or {}
 
 
 def leaf_datasets(dataset: dict) -> Iterator[dict]:

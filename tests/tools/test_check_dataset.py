@@ -176,6 +176,23 @@ def test_concatenation(check):
     assert 'data/more0/1.jpg does not exist' in out
 
 
+def test_split_for_the_server(check):
+    """It has no boxes, and is looked at only when it is asked for."""
+    content = make_json('server', 1)
+    Path('data/server.json').write_text(json.dumps(content | dict(annotations=[])))
+    Path('data/server0/2.jpg').unlink()
+    Path('server.py').write_text(
+        "_base_ = './config.py'\nsubmission = dict(ann_file='server.json')"
+    )
+    assert check('server.py')[0] == 0
+    status, out, _ = check('server.py', '--splits', 'submission')
+    assert status == 1
+    assert 'data/server0/2.jpg does not exist' in out and out.count('data/server.json') == 1
+    assert 'note: no boxes: right for a test split without ground truth' in out
+    status, _, err = check('config.py', '--splits', 'submission')
+    assert (status, 'no data set for submission' in err) == (2, True)
+
+
 def test_synthetic_video_has_no_files(check):
     status, out, _ = check(ROOT / 'configs' / 'lamotr_synthetic.py')
     assert status == 0

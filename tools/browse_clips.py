@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from lamotr_mm.datasets.checks import SPLITS, leaf_datasets
-from lamotr_mm.engine.launch import load_config
+from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
 from lamotr_mm.registry import DATA_SAMPLERS, DATASETS
 from lamotr_mm.visualization.contact_sheet import write_png
@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--split', choices=SPLITS, default='train', help='val and test: frames (default train)'
     )
+    add_cfg_options(parser)
     return parser
 
 
@@ -59,7 +60,7 @@ def browse(args: argparse.Namespace) -> Path:
         value = getattr(args, name)
         if value is not None and value < least:
             raise ValueError(f'--{name} {value}: at least {least}')
-    config = load_config(args.config)
+    config = load_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset, sampler = open_loader(config, args.split, args.seed, args.epoch)
     # test frames come in order: spread over all videos
@@ -81,7 +82,7 @@ def browse(args: argparse.Namespace) -> Path:
 def main(argv: list[str] | None = None) -> None:
     """Draw; a wrong call or broken data print one line and exit with status 2."""
     parser = make_parser()
-    args = parser.parse_args(argv)
+    args = parse_args(parser, argv)
     try:
         print(browse(args))
     except (ValueError, OSError) as error:

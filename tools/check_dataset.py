@@ -16,7 +16,7 @@ from rich.table import Table
 from lamotr_mm.datasets.annotation_checks import Report
 from lamotr_mm.datasets.checks import SPLITS, SUBMISSION, check_set, find_sets, open_set
 from lamotr_mm.datasets.cocovid import write_json
-from lamotr_mm.engine.launch import load_config
+from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 
 MAX_VIDEOS = 200  # rows in the table of videos; in a larger set only those with problems
 MAX_OF_A_KIND = 10  # rows in the table of problems
@@ -38,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--jobs', type=int, default=2, help='threads that read images (default 2)')
     parser.add_argument('--out', type=Path, help='json with the whole report')
+    add_cfg_options(parser)
     return parser
 
 
@@ -50,7 +51,7 @@ def check(args: argparse.Namespace, console: Console) -> list[tuple[str, Report]
     if args.jobs < 1:
         raise ValueError(f'--jobs {args.jobs}: at least one')
     reports = []
-    for splits, config in find_sets(load_config(args.config), args.splits):
+    for splits, config in find_sets(load_config(args.config, args.cfg_options), args.splits):
         name = ', '.join(splits)
         dataset = open_set(config)
         if not dataset.ann_file:
@@ -117,7 +118,7 @@ def print_problems(report: Report, console: Console) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status; a wrong call prints one line."""
     parser = make_parser()
-    args = parser.parse_args(argv)
+    args = parse_args(parser, argv)
     try:
         reports = check(args, Console())
         if args.out is not None:

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-from mmdet.structures import TrackDataSample
+from mmdet.structures import DetDataSample, TrackDataSample
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
 from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
 
 from .contact_sheet import BACKGROUND, GAP, contact_sheet
-from .draw_tracks import draw_tracks, line_width, put_caption
+from .draw_tracks import colour_of, draw_boxes, put_caption
 
 IGNORED_COLOUR = (255, 255, 255)
 LINE = 20  # px, height of a line of the caption
@@ -44,9 +43,7 @@ def draw_clip(
         scale = np.ones(2)
         if original_boxes:
             scale = np.divide(meta['img_shape'][:2], meta['ori_shape'][:2])[::-1]
-        targets = frame.gt_instances
-        picture = _draw_ignored(image, _boxes_xyxy(frame.ignored_instances, scale))
-        picture = draw_tracks(picture, _boxes_xyxy(targets, scale), targets.instances_ids.numpy())
+        picture = _draw_frame(image, frame, np.tile(scale, 2))
         tiles.append((frame_number(meta), picture))
     sheet = contact_sheet(tiles, columns=len(tiles))
     strip = np.full((LINE, sheet.shape[1] - GAP, 3), BACKGROUND, np.uint8)
@@ -80,23 +77,15 @@ def _caption(sample: TrackDataSample, classes: Sequence[str]) -> list[str]:
     return lines
 
 
-def _boxes_xyxy(instances, scale: np.ndarray) -> np.ndarray:
-    """``(N, 4)`` px; `scale` is that of x and y."""
-    return get_box_tensor(instances.bboxes).numpy() * np.tile(scale, 2)
-
-
-def _draw_ignored(image_bgr: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
-    """A copy with dashed boxes."""
-    image = np.ascontiguousarray(image_bgr).copy()
-    height, width = image.shape[:2]
-    thickness = line_width(image)
-    dash = 4 * thickness
-    corners = np.clip(boxes_xyxy, 0, [width - 1, height - 1] * 2).round().astype(int)
-    for x1, y1, x2, y2 in corners.tolist():
-        for x in range(x1, x2, 2 * dash):
-            for y in (y1, y2):
-                cv2.line(image, (x, y), (min(x + dash, x2), y), IGNORED_COLOUR, thickness)
-        for y in range(y1, y2, 2 * dash):
-            for x in (x1, x2):
-                cv2.line(image, (x, y), (x, min(y + dash, y2)), IGNORED_COLOUR, thickness)
-    return image
+def _draw_frame(image_bgr: np.ndarray, frame: DetDataSample, scale: np.ndarray) -> np.ndarray:
+    """A copy with targets and ignored boxes; `scale` of x, y, x, y brings them into the image."""
+    targets, ignored = frame.gt_instances, frame.ignored_instances
+    boxes_xyxy = [get_box_tensor(part.bboxes).numpy() for part in (targets, ignored)]
+    ids = targets.instances_ids.tolist()
+    return draw_boxes(
+        image_bgr,
+        np.concatenate(boxes_xyxy) * scale,
+        [colour_of(number) for number in ids] + [IGNORED_COLOUR] * len(ignored),
+        [str(number) for number in ids] + [''] * len(ignored),
+        dashed=np.repeat([False, True], [len(ids), len(ignored)]),
+    )

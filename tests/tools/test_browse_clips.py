@@ -127,6 +127,12 @@ def test_seed_and_epoch_choose(browse):
         assert list(other) != list(first)
 
 
+def test_config_options(browse):
+    key = 'train_dataloader.dataset.pipeline.0.clip_len'
+    (picture,) = browse(SYNTHETIC, '--num', 1, '--cfg-options', f'{key}=2').values()
+    assert picture.shape[1] == 2 * 320 + 3 * GAP
+
+
 def test_mixed_sets(browse):
     """Clips of both members, flipped ones among them, two lines of caption."""
     write_set('one', 3, {4: (1, [20, 50, 30, 40])})

@@ -136,6 +136,9 @@ def test_problems_are_listed_with_file_frame_and_box(check):
     assert [video['frames'] for video in train['videos']] == [3, 3]
 
     assert check('config.py', '--splits', 'test')[1].rstrip().endswith('problems: 1')
+    option = 'train_dataloader.dataset.ann_file=val.json'
+    out = check('config.py', '--splits', 'train', '--cfg-options', option)[1]
+    assert out.rstrip().endswith('problems: 1') and 'val0' in out
 
 
 def test_a_missing_json_does_not_hide_the_rest(check):

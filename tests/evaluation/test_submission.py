@@ -9,6 +9,8 @@ import torch
 from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
+from trackeval.datasets import MotChallenge2DBox
+from trackeval.utils import TrackEvalException
 
 from lamotr_mm.evaluation import TrackingMetric, find_problems, write_submission
 from lamotr_mm.evaluation.submission import check_sequences, has_ground_truth, read_lengths
@@ -71,6 +73,28 @@ def test_dancetrack_is_the_golden_file(tmp_path):
     first = path.read_bytes()
     write_submission(path, 'DanceTrack', dict(reversed(dance_tracks().items())), lengths)
     assert path.read_bytes() == first, 'equal tracks give equal bytes'
+
+
+def test_trackeval_reads_what_is_written_and_no_empty_lines(tmp_path, capfd):
+    """The servers' program, which reads zips itself."""
+
+    def read(path, name):
+        file = f'tracker/{name}.txt'
+        content, _ = MotChallenge2DBox._load_simple_text_file(file, is_zipped=True, zip_file=path)
+        return {int(frame): np.array(rows, dtype=float) for frame, rows in content.items()}
+
+    path = tmp_path / 'a.zip'
+    write_submission(path, 'DanceTrack', dance_tracks(), dict.fromkeys(DANCETRACK, 3))
+    assert {name: len(read(path, name)) for name in DANCETRACK} == {
+        name: len({row[0] for row in TRACKS.get(name, [])}) for name in DANCETRACK
+    }
+    np.testing.assert_allclose(
+        read(path, 'dancetrack0003')[1][:, :7],
+        [[1, 1, -1.5, 2, 3, 4, 0.5], [1, 2, 5, 6, 7, 8, 0.75]],
+    )
+    broken = make_zip(tmp_path / 'b.zip', [('tracker/dancetrack0003.txt', GOOD + '\n' + GOOD)])
+    with pytest.raises(TrackEvalException, match='cannot be read'):
+        read(broken, 'dancetrack0003')
 
 
 @pytest.mark.parametrize('tracked', ['FRCNN', 'SDP', None])

@@ -231,10 +231,12 @@ class _Checker:
         for frame_id, count in counts.items():
             if count > 1:
                 self._add('frame numbering', f'frame_id {frame_id} is there {count} times', video)
-        missing = sorted(set(range(max(counts, default=-1))) - counts.keys())
+        # not by listing what is missing: broken numbers may be huge
+        missing = max(counts, default=-1) + 1 - sum(frame_id >= 0 for frame_id in counts)
         if missing or min(counts, default=0) < 0:
-            what = f'frame_id {missing[0]} is missing' if missing else 'frame_id is negative'
-            more = f' and {len(missing) - 1} more' if len(missing) > 1 else ''
+            first = next(number for number in itertools.count() if number not in counts)
+            what = f'frame_id {first} is missing' if missing else 'frame_id is negative'
+            more = f' and {missing - 1} more' if missing > 1 else ''
             self._add('frame numbering', f'{what}{more}: frames count 0, 1, 2, ...', video)
         skipped = 0
         for first, second in itertools.pairwise(images):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset, pseudo_collate
 from rich.progress import track
 
 from lamotr_mm.apis.inferencer import default_device, init_model
-from lamotr_mm.engine.launch import load_config, parse_args
+from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import DATASETS
@@ -40,13 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out', default='queries.png', help='picture (default queries.png)')
     parser.add_argument('--device', default=default_device(), help='default: a GPU if there is one')
     parser.add_argument('--width', type=int, default=560, help='of a picture in a row, px')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config, for example test_dataloader.dataset.offset=5',
-    )
+    add_cfg_options(parser)
     return parser
 
 

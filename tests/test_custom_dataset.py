@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from lamotr_mm.apis.video_io import VideoWriter
 from lamotr_mm.datasets.annotation_checks import check_annotations
-from lamotr_mm.registry import DATASETS
+from lamotr_mm.registry import DATASETS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / 'docs' / 'custom_dataset.md').read_text()
@@ -185,6 +185,9 @@ def test_large_config_fits_the_data(followed, hive):
             for instance in frame['instances']
         }
         assert labels == {0, 1}
+    metric = METRICS.build(config.test_evaluator)
+    metric.dataset_meta = dataset.metainfo
+    assert metric.classes == ('bee', 'wasp')
 
 
 def test_the_page_names_each_kind_of_problem():

@@ -92,10 +92,24 @@ class TrackingMetric(BaseMetric):
         self.format_only = format_only
 
     @property
+    def dataset_meta(self) -> dict | None:
+        """Metainfo of the data set, which a runner sets before it trains or tests."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict) -> None:
+        classes = meta.get('classes') or ()
+        if self.benchmark is not None and len(classes) > 1:
+            raise ValueError(
+                f'TrackingMetric: {self.benchmark} has one class, the data set has '
+                f'{", ".join(classes)}: set benchmark=None in val_evaluator and test_evaluator'
+            )
+        self._dataset_meta = meta
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes that are scored; a benchmark has one."""
-        classes = (self.dataset_meta or {}).get('classes') or ('object',)
-        return tuple(classes[:1] if self.benchmark else classes)
+        """Names of the classes that are scored."""
+        return tuple((self.dataset_meta or {}).get('classes') or ('object',))
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of each frame.

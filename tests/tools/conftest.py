@@ -1,11 +1,14 @@
 """A tiny untrained tracker on disk, for the tools that track."""
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from mmengine.config import Config
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # miniature_downloads
 
 TINY = Path(__file__).parents[1] / 'robustness' / 'configs' / 'tiny.py'
 

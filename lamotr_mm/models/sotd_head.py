@@ -153,7 +153,8 @@ class DeformableSOTDHead(SOTDHead):
 
     def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor]:
         positions = self.position_embedding.weight
-        centres = self.decoder.reference_points(positions).sigmoid()
+        # under autocast the layer gives half precision, in which boxes are off by a px and more
+        centres = self.decoder.reference_points(positions).to(positions.dtype).sigmoid()
         batch = len(tracklets.valid)
         centres = torch.cat([centres.expand(batch, -1, -1), tracklets.anchor_cxcywh[..., :2]], 1)
         anchors = torch.cat([centres, torch.full_like(centres, 0.5)], -1)

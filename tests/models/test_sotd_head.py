@@ -184,6 +184,19 @@ def test_checkpointing_changes_no_gradient(build_tiny, kind):
         torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-12, atol=1e-12, msg=name)
 
 
+@pytest.mark.parametrize('kind', HEADS)
+def test_boxes_stay_float32_under_autocast(build_tiny, kind):
+    module = build_tiny({'sotd_head.type': kind, 'sotd_head.num_queries': 7}).sotd_head
+    image, state = features(), tracklets()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = module(
+            image._replace(memory=image.memory.bfloat16(), valid_ratios=image.valid_ratios.float()),
+            state._replace(query=state.query.float(), anchor_cxcywh=state.anchor_cxcywh.bfloat16()),
+        )
+    assert found.logits.dtype == torch.bfloat16
+    assert found.boxes_cxcywh.dtype == found.anchors_cxcywh.dtype == torch.float32
+
+
 def test_initial_boxes_are_the_anchors(build_tiny):
     """Zero offsets at initialisation: targets are learned from where the anchors are."""
     model = build_tiny()

@@ -9,18 +9,17 @@ import mmcv
 from mmdet.datasets import BaseVideoDataset
 from mmengine import fileio
 from mmengine.config import Config
-from PIL import Image, UnidentifiedImageError
 
 from lamotr_mm.registry import DATASETS
 
 from .annotation_checks import Finding, ImageEntry, Report, check_annotations
+from .image_header import stated_size
 from .transforms.load_frame import is_cut_off
 
 SPLITS = ('train', 'val', 'test')
 SUBMISSION = 'submission'  # the test split for the server, of the config's key of that name
 # keys of a data set's config that say nothing about its files
 _HOW_TO_READ = ('pipeline', 'test_mode', 'filter_cfg', 'seed')
-_EXIF_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
 def find_sets(config: Config, splits: list[str]) -> list[tuple[list[str], dict]]:
@@ -160,10 +159,6 @@ def _decoded_size(data: bytes) -> tuple[int, int] | None:
 
 def _stated_size(data: bytes) -> tuple[int, int] | None:
     try:
-        image = Image.open(io.BytesIO(data))
-        # of a PNG it would decode everything
-        exif = image.getexif() if image.format in ('JPEG', 'MPO') else {}
-    except (UnidentifiedImageError, OSError):
+        return stated_size(io.BytesIO(data))
+    except OSError:  # UnidentifiedImageError is one
         return None
-    turned = exif.get(_EXIF_ORIENTATION) in _TURNED
-    return (image.height, image.width) if turned else image.size

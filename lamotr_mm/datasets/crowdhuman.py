@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from ..apis.files import replace_on_success
 from .archives import Archive, check_space, find_archives, find_folders, link
 from .cocovid import CocoVID, outside, write_json
 from .console import progress_bar
+from .image_header import stated_size
 from .mot_format import MAX_REPORTED_ERRORS, MOTFormatError, Row, class_rule
 from .official import name_some
 
@@ -28,7 +29,6 @@ ARCHIVES = {
     'val': ('CrowdHuman_val.zip',),
     'train': ('CrowdHuman_train01.zip', 'CrowdHuman_train02.zip', 'CrowdHuman_train03.zip'),
 }
-EXIF_ORIENTATION = 0x0112
 
 
 def prepare(
@@ -214,24 +214,15 @@ def make_content(
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height in px as OpenCV loads the image: upright, where its EXIF data says how.
+    """Width and height in px (see `stated_size`).
 
     Raises:
         ValueError: The file is no image.
     """
     try:
-        with Image.open(path) as image:  # reads no further than the header
-            return image.size[::-1] if _is_turned(image) else image.size
+        return stated_size(path)
     except UnidentifiedImageError as error:
         raise ValueError(f'{path}: not a readable image: fetch it again from {URL}') from error
-
-
-def _is_turned(image: Image.Image) -> bool:
-    """Whether EXIF data asks for a quarter turn."""
-    try:
-        return image.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-    except SyntaxError:  # broken EXIF data; OpenCV ignores it
-        return False
 
 
 def _count(split: str, content: dict, skipped: Counter) -> dict:

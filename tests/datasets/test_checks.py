@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from PIL import Image
 
 from lamotr_mm.datasets import LoadFrame, MOTVideoDataset, SyntheticVideoDataset
 from lamotr_mm.datasets.checks import check_set, find_sets, image_defect, leaf_datasets, open_set
@@ -117,6 +118,11 @@ class TestImages:
         assert loaded.shape == (64, 48, 3)
         assert image_defect(str(path), (48, 64), decode) is None
         assert image_defect(str(path), (64, 48), decode)[0] == 'image size'
+
+    def test_broken_exif(self, tmp_path, decode):
+        path = tmp_path / '1.jpg'
+        Image.fromarray(NOISE).save(path, exif=b'Exif\0\0broken', dpi=(72, 72))
+        assert image_defect(str(path), (64, 48), decode) is None
 
 
 def test_pixels_that_are_broken_in_the_middle_are_found_by_decoding(tmp_path):

@@ -74,6 +74,7 @@ def prepare(
             boxes[split] = {image: rows for image, rows in images.items() if image in places}
     if missing and (not allow_partial or not places):
         raise ValueError('\n'.join([*missing, f'download from {URL}']))
+    boxes = {split: images for split, images in boxes.items() if images}
     _take(places, out)
     with progress_bar('converting', sum(map(len, boxes.values()))) as advance:
         made = {split: make_content(images, out, advance) for split, images in boxes.items()}
@@ -102,7 +103,8 @@ def read_odgt(path: Path) -> tuple[dict[str, list[Row]], Counter]:
         Numbers of boxes skipped: 'zero size', which includes negative widths and heights.
 
     Raises:
-        MOTFormatError: Names file, line and value of each broken line (the first ten).
+        MOTFormatError: Names file, line and value of each broken line (the first ten); or there is
+            no line.
     """
     images: dict[str, list[Row]] = {}
     skipped: Counter = Counter()
@@ -124,6 +126,8 @@ def read_odgt(path: Path) -> tuple[dict[str, list[Row]], Counter]:
         skipped['zero size'] += len(rows) - len(images[name])
     if errors:
         raise MOTFormatError('broken annotations:\n' + '\n'.join(errors))
+    if not images:
+        raise MOTFormatError(f'{path} has no images: download it again from {URL}')
     return images, skipped
 
 

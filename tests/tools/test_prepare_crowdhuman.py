@@ -279,6 +279,15 @@ def test_missing(download, six, tmp_path, capsys):
     assert 'left out: CrowdHuman val: 1 of 6 images' in capsys.readouterr().out
     check(load(out), out, images, {k: v for k, v in boxes.items() if k != name})
 
+    # a split without any image: no json
+    write(src, {}, {f'other{number}': [] for number in range(9)}, split='train')
+    assert prepare(src, '--out', out, '--splits', 'val', 'train', '--allow-partial') == 0
+    assert '9 of 9 images are missing' in capsys.readouterr().out
+    assert [path.name for path in (out / 'annotations').iterdir()] == ['val.json']
+    (src / 'annotation_val.odgt').write_text('')
+    assert prepare(src, '--out', out, '--allow-partial') == 1
+    assert 'annotation_val.odgt has no images: download it again' in capsys.readouterr().err
+
 
 def test_boxes_to_skip_and_to_count(six, tmp_path, capsys):
     """No width or height: skipped; outside the image: kept. Both are counted."""

@@ -51,6 +51,9 @@ SHARED = (
         [58.395, 57.12, 57.375],
         lambda m: m.data_preprocessor.std.flatten().tolist(),
     ),
+    Setting(
+        'data_preprocessor.bgr_to_rgb', True, lambda m: m.data_preprocessor._channel_conversion
+    ),
     Setting('backbone.type', 'mmdet.ResNet', lambda m: _type(m.backbone)),
     Setting('backbone.depth', 50, lambda m: m.backbone.depth),
     Setting('backbone.style', 'pytorch', lambda m: m.backbone.style),

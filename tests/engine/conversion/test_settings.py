@@ -30,6 +30,7 @@ def build(keys: dict):
     [
         ('data_preprocessor.mean', [0.0, 0.0, 0.0], '[123.675,116.28,103.53]'),
         ('data_preprocessor.std', [1.0, 1.0, 1.0], '[58.395,57.12,57.375]'),
+        ('data_preprocessor.bgr_to_rgb', False, 'True'),
         ('backbone.style', 'caffe', 'pytorch'),
         ('neck.norm_cfg.num_groups', 8, '32'),
         ('encoder.positional_encoding.temperature', 10000, '20'),

@@ -83,14 +83,14 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         if not Path(self.ann_file).is_file():
             raise FileNotFoundError(
                 f'annotation file {self.ann_file} does not exist: make it with '
-                'tools/dataset_converters/mot2cocovid.py (docs/datasets.md)'
+                'one of tools/dataset_converters/ (docs/datasets.md)'
             )
         try:
             content = mmengine.load(self.ann_file)
         except ValueError as error:
             raise ValueError(
                 f'{self.ann_file}: cut off or no json ({error}): make it again with '
-                'tools/dataset_converters/mot2cocovid.py'
+                'one of tools/dataset_converters/ (docs/datasets.md)'
             ) from error
         keys = ('categories', 'videos', 'images', 'annotations')
         missing = [key for key in keys if key not in content]

@@ -58,12 +58,13 @@ def check(args: argparse.Namespace, console: Console) -> list[tuple[str, Report]
             console.print(f'{name}: {config["type"]} draws its frames, there are no files to check')
             continue
         with Progress(console=console) as progress:
-            task = progress.add_task(f'{name}: images', total=None)
+            # seen from the first image on: a missing json has none
+            task = progress.add_task(f'{name}: images', total=None, visible=False)
             report = check_set(
                 dataset,
                 args.jobs,
                 not args.fast,
-                lambda total: progress.update(task, total=total),  # noqa: B023
+                lambda total: progress.update(task, total=total, visible=total > 0),  # noqa: B023
                 lambda: progress.advance(task),  # noqa: B023
             )
         print_report(name, report, console)

@@ -58,15 +58,16 @@ def set_submission(cfg: Config, file: str) -> None:
         ValueError: when the config has no such key, the split lacks sequences, or `file` is no name
             of a zip.
     """
-    if 'submission' not in cfg:
+    submission = cfg.get('submission') or {}
+    if not {'benchmark', 'ann_file'} <= submission.keys():
         raise ValueError(
             '--submission needs submission=dict(benchmark=..., ann_file=...) in the config, which '
             'names the test split without ground truth'
         )
     if os.path.splitext(file)[1] != '.zip' or os.path.isdir(file):
         raise ValueError(f'--submission {file}: name a file, FILE.zip')
-    benchmark = cfg.submission.benchmark
-    cfg.test_dataloader.dataset.ann_file = cfg.submission.ann_file
+    benchmark = submission['benchmark']
+    cfg.test_dataloader.dataset.ann_file = submission['ann_file']
     ann_file = tested_ann_file(cfg)
     check_sequences(benchmark, read_lengths(ann_file), ann_file)
     cfg.test_evaluator = dict(

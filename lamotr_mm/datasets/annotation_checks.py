@@ -100,6 +100,7 @@ class _Checker:
         self._classes = classes
         self._training = training
         self._videos_of_id: dict[int, set[str]] = defaultdict(set)
+        self._outside: list[tuple[str, dict]] = []  # of one video: message, image
 
     def _add(self, kind: str, message: str, video: str = '', image: dict | None = None) -> None:
         frame = None if image is None else _number(image)
@@ -265,6 +266,7 @@ class _Checker:
             empty += not targets
             for box in targets:
                 tracks[box['instance_id']].append((place, box['name']))
+        self._check_outside(video, sum(map(len, tracks.values())))
         gaps = 0
         counts: Counter = Counter()
         for number, track in tracks.items():
@@ -288,7 +290,11 @@ class _Checker:
             defect, usable = _box_defect(box, image['width'], image['height'])
             if defect:
                 where = f'image of {image["width"]}x{image["height"]} px, {image["file_name"]}'
-                self._add(defect, f'{_describe(box)}, {where}', video, image)
+                message = f'{_describe(box)}, {where}'
+                if defect == 'box outside':
+                    self._outside.append((message, image))
+                else:
+                    self._add(defect, message, video, image)
             if usable:
                 good.append(box)
         for number, count in Counter(box['instance_id'] for box in good).items():
@@ -296,6 +302,18 @@ class _Checker:
                 what = f'id {number} has {count} boxes, {image["file_name"]}'
                 self._add('id twice', what, video, image)
         return good
+
+    def _check_outside(self, video: str, count: int) -> None:
+        """Some boxes wholly outside the image are nobody's mistake, most of them are one."""
+        outside, self._outside = self._outside, []
+        if 2 * len(outside) > count:
+            for message, image in outside:
+                self._add('box outside', message, video, image)
+        elif outside:
+            self._note(
+                f'video {video} has {len(outside)} boxes wholly outside the image, such as '
+                f'{outside[0][0]}: left out in training, missed in testing'
+            )
 
     def _check_classes(self, counts: Counter, names: list[str]) -> None:
         """Each class that the json knows has boxes."""

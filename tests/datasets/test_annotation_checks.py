@@ -90,8 +90,8 @@ DEFECTS = {
     'no width': (boxes(1, bbox=[2, 2, 0, 9]), 'box of zero size', 'v1', 12, '[2, 2, 0, 9]'),
     'negative': (boxes(2, bbox=[9, 9, 5, -5]), 'box of zero size', 'v1', 14, 'v1/3.jpg'),
     'fractions': (boxes(1, bbox=[0.1, 0.2, 0.3, 0.4]), 'box below 1 px', 'v1', 12, '0.3'),
-    'right of it': (boxes(1, bbox=[64, 2, 9, 9]), 'box outside', 'v1', 12, '64x48 px'),
-    'above it': (boxes(1, bbox=[2, -9, 9, 9]), 'box outside', 'v1', 12, '[2, -9, 9, 9]'),
+    'right of it': (boxes(4, bbox=[64, 2, 9, 9]), 'box outside', 'v2', 2, '64x48 px'),
+    'above it': (boxes(4, bbox=[2, -9, 9, 9]), 'box outside', 'v2', 2, '[2, -9, 9, 9]'),
     'huge': (boxes(1, bbox=[0, 0, 193, 9]), 'huge box', 'v1', 12, '[0, 0, 193, 9]'),
     'id twice': (boxes(3, instance_id=5), 'id twice', 'v1', 11, 'id 5 has 2 boxes, v1/0.jpg'),
     'two classes': (boxes(1, category_id=2), 'id of two classes', 'v1', None, 'bee and wasp'),
@@ -196,6 +196,22 @@ def test_notes_are_no_problems(check, content):
     report, _ = check(training=False)
     assert report.problems == []
     assert report.notes[-1] == 'no boxes: right for a test split without ground truth'
+
+
+def test_few_boxes_outside_are_a_note(check, content):
+    """Official data may have some: converters and data sets take them."""
+    boxes(1, bbox=[2, -9, 9, 9])(content)
+    boxes(2, bbox=[64, 2, 9, 9])(content)
+    report, _ = check()
+    assert report.problems == []
+    (note,) = report.notes
+    assert note.startswith(
+        'video v1 has 2 boxes wholly outside the image, such as box [2, -9, 9, 9]'
+    )
+    boxes(3, bbox=[-10, 2, 10, 9])(content)  # 3 of 4
+    report, _ = check()
+    assert [problem.frame for problem in report.problems] == [11, 12, 14]
+    assert report.notes == []
 
 
 def test_the_data_set_refuses_what_is_found_there(check, content, tmp_path):

@@ -37,6 +37,8 @@ def test_weights_for_this_model(model):
         load(model, state, 'MeMOTR')
     with pytest.raises(ValueError, match=r'sotd_head\.type=lamotr_mm\.DeformableSOTDHead'):
         load(model, state, 'Deformable DETR')
+    with pytest.raises(ValueError, match='weights of Other: converted by another version'):
+        load(model, state, 'Other')
 
 
 @pytest.mark.parametrize('name', ['sotd_head.cls_branches.3.bias', 'sotd_head.no_branch.bias'])

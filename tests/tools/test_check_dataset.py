@@ -110,7 +110,7 @@ def test_sound_data(check, options):
 
 def test_problems_are_listed_with_file_frame_and_box(check):
     content = json.loads(Path('data/train.json').read_text())
-    content['annotations'][4]['bbox'] = [70, 2, 30, 40]
+    content['annotations'][4]['bbox'] = [0.7, 0.2, 0.3, 0.4]
     Path('data/train.json').write_text(json.dumps(content))
     Path('data/train0/3.jpg').unlink()
     image = Path('data/val0/2.jpg').read_bytes()
@@ -120,8 +120,8 @@ def test_problems_are_listed_with_file_frame_and_box(check):
     assert status == 1
     assert out.rstrip().endswith('problems: 3')
     listed = {row[0]: row[1:] for row in rows(out) if len(row) == 4}
-    box = 'box [70, 2, 30, 40] (x, y, w, h) of id 1, image of 64x48 px, train1/2.jpg'
-    assert listed['box outside'] == ['train1', '2', box]
+    box = 'box [0.7, 0.2, 0.3, 0.4] (x, y, w, h) of id 1, image of 64x48 px, train1/2.jpg'
+    assert listed['box below 1 px'] == ['train1', '2', box]
     assert listed['missing image'] == ['train0', '3', 'data/train0/3.jpg does not exist']
     assert listed['unreadable image'][:2] == ['val0', '2']
     assert ['train0', '3', '3', '1', '0', '0', '0', '1'] in rows(out)
@@ -129,7 +129,7 @@ def test_problems_are_listed_with_file_frame_and_box(check):
     train, val = json.loads(Path('report.json').read_text())['sets']
     assert (train['splits'], val['splits']) == ('train', 'val, test')
     assert train['problems'] == [
-        dict(kind='box outside', message=box, file='data/train.json', video='train1', frame=2),
+        dict(kind='box below 1 px', message=box, file='data/train.json', video='train1', frame=2),
         dict(kind='missing image', message='data/train0/3.jpg does not exist')
         | dict(file='data/train0/3.jpg', video='train0', frame=3),
     ]

@@ -29,12 +29,13 @@ class ConvertedWeightsHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         weights, expected = checkpoint['state_dict'], model.state_dict()
         where = f'load_from {runner.cfg.load_from}, weights of {origin}'
-        for layout in LAYOUTS:
-            if layout.name == origin:
-                try:
-                    check_settings(layout.settings, weights, model)
-                except ValueError as error:
-                    raise ValueError(f'{where}: {error}') from error
+        settings = {layout.name: layout.settings for layout in LAYOUTS}
+        if origin not in settings:
+            raise ValueError(f'{where}: converted by another version of this package, do it again')
+        try:
+            check_settings(settings[origin], weights, model)
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from error
         for name, value in weights.items():
             if name not in expected or expected[name].shape != value.shape:
                 raise ValueError(

@@ -286,12 +286,12 @@ def test_broken_json(workshop, change, message):
 def test_cut_off_or_missing_json(workshop):
     """The file is named, and the tool that makes it."""
     config = workshop.config(NO_VALIDATION)
-    with pytest.raises(FileNotFoundError, match=r'train\.json does not exist: .*mot2cocovid'):
+    with pytest.raises(FileNotFoundError, match=r'train\.json does not exist: .*dataset_converters'):
         workshop.train(config)
     workshop.sequence('a')
     assert workshop.convert() == 0
     truncate(Path('videos/annotations/train.json'))
-    with pytest.raises(ValueError, match=r'train\.json: cut off or no json .*mot2cocovid'):
+    with pytest.raises(ValueError, match=r'train\.json: cut off or no json .*dataset_converters'):
         workshop.train(config)
 
 

@@ -25,6 +25,10 @@ class DecoderLayer(DeformableDetrTransformerDecoderLayer):
     """mmdet's layer with the cross-attention that is fused on the CPU as well."""
 
     def _init_layers(self) -> None:
+        # mmcv's default for this key is one dict for all calls, which another model's `dropout`
+        # changes: a DETR of mmdet in the same process would bring its dropout into this layer
+        dropout_layer = dict(type='Dropout', drop_prob=0.0)
+        self.self_attn_cfg = {'dropout_layer': dropout_layer, **self.self_attn_cfg}
         super()._init_layers()
         self.cross_attn = DeformableAttention(**self.cross_attn_cfg)
 

@@ -162,7 +162,10 @@ def check_sequences(benchmark: str, lengths: Mapping[str, int], what: str) -> No
     for sequence, length in lengths.items():
         official = rules.lengths.get(rules.scene(sequence), length)
         if length != official:
-            raise ValueError(f'{what}: {sequence} has {length} frames, of {official}')
+            raise ValueError(
+                f'{what}: {sequence} has {length} frames, of {official}: complete the download and '
+                'convert it again (docs/datasets.md)'
+            )
 
 
 def _first(names: set[str]) -> str:

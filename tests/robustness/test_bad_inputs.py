@@ -286,7 +286,7 @@ def test_broken_json(workshop, change, message):
 def test_cut_off_or_missing_json(workshop):
     """The file is named, and the tool that makes it."""
     config = workshop.config(NO_VALIDATION)
-    with pytest.raises(FileNotFoundError, match=r'train\.json does not exist: .*dataset_converters'):
+    with pytest.raises(FileNotFoundError, match=r'train\.json does not exist: .*converters'):
         workshop.train(config)
     workshop.sequence('a')
     assert workshop.convert() == 0

@@ -15,8 +15,8 @@ import torch
 from mmdet.visualization import TrackLocalVisualizer
 from mmengine.config import Config
 
-from lamotr_mm.apis.video_io import VideoWriter
-from lamotr_mm.datasets.annotation_checks import check_annotations
+from lamotr_mm.io.video_writer import VideoWriter
+from lamotr_mm.preparation.annotation_checks import check_annotations
 from lamotr_mm.registry import DATASETS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]

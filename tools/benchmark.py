@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lamotr_mm.apis.benchmark import STAGES, count_parameters, measure
-from lamotr_mm.apis.files import replace_on_success
 from lamotr_mm.apis.inferencer import init_model
+from lamotr_mm.io.files import replace_on_success
 
 
 def make_parser() -> argparse.ArgumentParser:

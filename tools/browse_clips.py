@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
-from lamotr_mm.datasets.checks import SPLITS, leaf_datasets
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
-from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
+from lamotr_mm.preparation.checks import SPLITS, leaf_datasets
 from lamotr_mm.registry import DATA_SAMPLERS, DATASETS
 from lamotr_mm.visualization.contact_sheet import write_png
 from lamotr_mm.visualization.draw_clips import draw_clip

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lamotr_mm.datasets.annotation_checks import Report
-from lamotr_mm.datasets.checks import SPLITS, SUBMISSION, check_set, find_sets, open_set
-from lamotr_mm.datasets.cocovid import write_json
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
+from lamotr_mm.preparation.annotation_checks import Report
+from lamotr_mm.preparation.checks import SPLITS, SUBMISSION, check_set, find_sets, open_set
+from lamotr_mm.preparation.cocovid import write_json
 
 MAX_VIDEOS = 200  # rows in the table of videos; in a larger set only those with problems
 MAX_OF_A_KIND = 10  # rows in the table of problems

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.track_video import TrackSummary, track_video
-from lamotr_mm.apis.video_io import open_frames
-from lamotr_mm.datasets.synthetic.export import write_sequence
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
 from lamotr_mm.evaluation import evaluate_sequences, format_table
-from lamotr_mm.evaluation.rows import read_rows
+from lamotr_mm.io.frames import open_frames
+from lamotr_mm.io.mot_rows import read_rows
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.preparation.synthetic_export import write_sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 # the first seed that is neither for training nor for validation

@@ -7,8 +7,8 @@ and sheet.png with the boxes drawn.
 import argparse
 import sys
 
-from lamotr_mm.datasets.synthetic.export import write_sequence
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
+from lamotr_mm.preparation.synthetic_export import write_sequence
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.track_video import track_video
-from lamotr_mm.apis.video_io import open_frames
+from lamotr_mm.io.frames import open_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 

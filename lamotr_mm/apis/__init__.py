@@ -1,5 +1,6 @@
-"""Use LA-MOTR from Python: read frames, track them, write video and MOTChallenge rows.
+"""The faces for users: build a model, track frames or a whole video, measure speed and size.
 
-Import from the modules: `inferencer`, `track_video`, `video_io`. `files` must stay importable
-without them, since the metric uses it.
+What belongs here is meant to be called from a notebook or a tool, and only puts parts of the other
+rooms together; import from the modules `inferencer`, `track_video`, `benchmark`. May import: io,
+datasets, preparation, evaluation, visualization, tracking, models, weights, engine.
 """

@@ -9,10 +9,10 @@ from statistics import median
 
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample, TrackDataSample
 
 from lamotr_mm.models import LAMOTR
-from lamotr_mm.tracking.lifecycle import FrameScores
+from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
+from lamotr_mm.tracking.session import Session, TrackTable
 from lamotr_mm.tracking.state import TrackletState
 
 # our name of a part: attribute of the model
@@ -49,7 +49,7 @@ def measure(
     of boxes to the host; loading, resizing and drawing are outside.
 
     Args:
-        model: in eval mode, on the device that is to be measured. Its video is forgotten.
+        model: in eval mode, on the device that is to be measured.
         img_size: (height, width) in px of the network's input, a multiple of its padding.
         tracklets: number of live tracklets, 0 or more.
         repeat: repetitions, 1 or more; one more, not counted, warms up.
@@ -58,47 +58,46 @@ def measure(
         ``{stage: ms}`` for each of ``STAGES``.
     """
     device = next(model.parameters()).device
-    image = torch.randn(1, 1, 3, *img_size, device=device)
+    image = torch.randn(1, 3, *img_size, device=device)
     wait = torch.cuda.synchronize if device.type == 'cuda' else _nothing
     times = defaultdict(list)
 
     def one_frame() -> None:
-        _fill(model, tracklets)
-        sample = DetDataSample(
-            metainfo=dict(img_shape=img_size, ori_shape=img_size, frame_id=1, video_id=0)
-        )
-        with _timed(times['total'], wait):
-            model.predict(image, [TrackDataSample(video_data_samples=[sample])])
+        session = _session(model, tracklets)
+        with torch.no_grad(), _timed(times['total'], wait):
+            model.track_frame(session, model.encode(image, [img_size]), img_size)
 
     step = model.lifecycle.step
-    try:
-        with _replaced(model.lifecycle, 'step', lambda s: step(_all_found(s, tracklets))):
+
+    def all_found(table: TrackTable, scores: FrameScores) -> FrameTracks:
+        return step(table, _all_found(scores, tracklets))
+
+    with _replaced(model.lifecycle, 'step', all_found):
+        for _ in range(repeat + 1):
+            one_frame()
+        total = median(times['total'][1:])
+        with _stages_timed(model, times, wait):
             for _ in range(repeat + 1):
                 one_frame()
-            total = median(times['total'][1:])
-            with _stages_timed(model, times, wait):
-                for _ in range(repeat + 1):
-                    one_frame()
-    finally:
-        model.reset()
     stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
     return {**stages, 'total': 1000 * total}
 
 
-def _fill(model: LAMOTR, tracklets: int) -> None:
-    """Put ``tracklets`` live tracklets, ids from 1, into the model, as if a video were going on."""
-    model.reset()
-    slots = len(model.lifecycle.ids)
+def _session(model: LAMOTR, tracklets: int) -> Session:
+    """A video that goes on, with ``tracklets`` live tracklets, ids from 1."""
+    session = model.new_session()
+    slots = session.table.slots
     while slots < tracklets:  # as the model itself grows
         slots *= 2
-    model.lifecycle.grow(slots)
-    model.lifecycle.ids[:tracklets] = np.arange(1, tracklets + 1)
-    like = model.sotd_head.query_embedding.weight
-    state = TrackletState.empty(1, slots, like)
+    session.grow(slots)
+    for _ in range(tracklets):
+        session.table.start()
+    state = TrackletState.empty(1, slots, model.sotd_head.query_embedding.weight)
     state.query[:, :tracklets] = torch.randn_like(state.query[:, :tracklets])
     state.anchor_cxcywh[:, :tracklets] = torch.rand_like(state.anchor_cxcywh[:, :tracklets]) / 2
     state.valid[:, :tracklets] = True
-    model._state, model._video_id = state, 0
+    session.tracklets = state
+    return session
 
 
 def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:

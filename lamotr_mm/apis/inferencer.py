@@ -15,10 +15,10 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 
-from lamotr_mm.engine.checkpoints import check_fit, existing_checkpoint
 from lamotr_mm.engine.launch import load_config
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import MODELS
+from lamotr_mm.weights.checkpoints import check_fit, existing_checkpoint
 
 
 def init_model(
@@ -142,10 +142,9 @@ def track_frames(
     """Track one video, frame by frame; one frame is held at a time, however long the video.
 
     Args:
-        model: of :func:`init_model`. It holds the tracks, so it tracks one video at a time: finish
-            one generator before starting the next.
+        model: of :func:`init_model`. It holds no tracks: several videos can be tracked in turn.
         frames: (frame number, ``(H, W, 3)`` uint8 BGR), in order, for example of
-            :func:`lamotr_mm.apis.video_io.open_frames`. Numbers are only handed through.
+            :func:`lamotr_mm.io.frames.open_frames`. Numbers are only handed through.
         pipeline: of :func:`build_pipeline`. Default: that of ``model.cfg``.
 
     Yields:
@@ -159,7 +158,7 @@ def track_frames(
     """
     if pipeline is None:
         pipeline = build_pipeline(model.cfg)
-    model.reset()
+    session = model.new_session()
     for index, (number, image) in enumerate(frames):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(
@@ -177,7 +176,8 @@ def track_frames(
             video_id=[0],
         )
         with torch.no_grad():
-            sample = model.test_step(pseudo_collate([pipeline(results)]))[0][0]
+            data = model.data_preprocessor(pseudo_collate([pipeline(results)]), training=False)
+            sample = model.predict(**data, session=session)[0][0]
         yield number, image, sample
 
 

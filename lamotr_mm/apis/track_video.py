@@ -9,14 +9,15 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from mmengine.structures import InstanceData
 
-from lamotr_mm.evaluation.rows import format_row
+from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.io.frames import FrameSource
+from lamotr_mm.io.mot_rows import format_row
+from lamotr_mm.io.video_writer import VideoWriter
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
 from lamotr_mm.visualization.draw_tracks import TrackPainter
 
-from .files import replace_on_success
 from .inferencer import track_frames
-from .video_io import FrameSource, VideoWriter
 
 
 class TrackSummary(NamedTuple):
@@ -52,7 +53,7 @@ def track_video(
 
     Args:
         model: of :func:`lamotr_mm.apis.inferencer.init_model`.
-        frames: of :func:`lamotr_mm.apis.video_io.open_frames`.
+        frames: of :func:`lamotr_mm.io.frames.open_frames`.
         out: mp4 with drawn tracks.
         mot_out: MOTChallenge rows ``frame,id,x,y,w,h,score,-1,-1,-1`` with the input's own frame
             numbers, box in px.

@@ -1,4 +1,8 @@
-"""Real and synthetic video, clip sampling and augmentation."""
+"""What the Runner sees: data sets, clip sampling, augmentation, samplers, synthetic video.
+
+What belongs here is built from a config and read while training or testing; whatever makes the
+files that it reads is in `preparation`. May import: io.
+"""
 
 from .concat_video_dataset import ConcatVideoDataset
 from .mot_video_dataset import MOTVideoDataset

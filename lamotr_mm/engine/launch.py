@@ -12,7 +12,7 @@ import torch.distributed as dist
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
-from lamotr_mm.engine.checkpoints import existing_checkpoint
+from lamotr_mm.weights.checkpoints import existing_checkpoint
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 # read by the Runner from the config itself, beside its named arguments

@@ -1,4 +1,8 @@
-"""HOTA and its family, by TrackEval, on arrays in memory; zips for the test servers."""
+"""HOTA and its family, by TrackEval, on arrays in memory; zips for the test servers.
+
+What belongs here scores results or writes them for somebody who does. May import: io,
+preparation.
+"""
 
 from .sequences import BENCHMARKS, evaluate_sequences, format_table
 from .submission import find_problems, write_submission

@@ -13,7 +13,7 @@ from terminaltables import AsciiTable
 from trackeval.datasets import MotChallenge2DBox
 from trackeval.metrics import CLEAR, HOTA, Identity
 
-from .rows import BOX, CLASS, FLAG, FRAME, ID, as_rows, check_unique_ids
+from lamotr_mm.io.mot_rows import BOX, CLASS, FLAG, FRAME, ID, as_rows, check_unique_ids
 
 # those whose ground truth has distractor classes, which take part in preprocessing
 CLASS_BENCHMARKS = ('MOT16', 'MOT17', 'MOT20')

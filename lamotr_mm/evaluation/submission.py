@@ -15,9 +15,19 @@ from pathlib import Path
 import mmengine
 import numpy as np
 
-from ..apis.files import replace_on_success
-from ..datasets.official_splits import DANCETRACK, MOT17, MOT17_DETECTORS, SPORTSMOT
-from .rows import BOX, CLASS, FLAG, FRAME, ID, as_rows, check_unique_ids, format_rows, parse_rows
+from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.io.mot_rows import (
+    BOX,
+    CLASS,
+    FLAG,
+    FRAME,
+    ID,
+    as_rows,
+    check_unique_ids,
+    format_rows,
+    parse_rows,
+)
+from lamotr_mm.preparation.official_splits import DANCETRACK, MOT17, MOT17_DETECTORS, SPORTSMOT
 
 COLUMNS = 10  # frame, id, x, y, w, h, score, -1, -1, -1
 
@@ -186,7 +196,7 @@ def write_submission(
         path (str | os.PathLike): The zip.
         benchmark (str): One of `RULES`.
         tracks (Mapping[str, ndarray]): Rows ``(N, 8)`` of each sequence, see
-            `lamotr_mm.evaluation.rows`.
+            `lamotr_mm.io.mot_rows`.
         lengths (Mapping[str, int]): Frames of each sequence.
 
     Returns:

@@ -10,8 +10,16 @@ from mmengine.dist import all_gather_object, broadcast_object_list, is_main_proc
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
+from lamotr_mm.io.mot_rows import (
+    RESULT_DECIMALS,
+    as_rows,
+    check_unique_ids,
+    read_rows,
+    write_results,
+)
+
 from ..registry import METRICS
-from .rows import RESULT_DECIMALS, as_rows, check_unique_ids, read_rows, write_results
 from .sequences import (
     BENCHMARKS,
     CLASS_BENCHMARKS,
@@ -214,32 +222,6 @@ class TrackingMetric(BaseMetric):
         if empty:
             names = ', '.join(empty)
             print_log(f'Without any track: {names}', 'current', level=logging.WARNING)
-
-
-def sequence_name(meta: dict) -> str:
-    """Name of a frame's sequence.
-
-    It is the metainfo ``sequence`` or ``video_name``, else the folder above that of the frames.
-
-    Raises:
-        ValueError: The metainfo has none of them.
-    """
-    for key in ('sequence', 'video_name'):
-        if meta.get(key) is not None:
-            return str(meta[key])
-    name = Path(meta.get('img_path') or '').parent.parent.name
-    if not name:
-        raise ValueError(
-            f'cannot name the sequence of img_path={meta.get("img_path")!r} '
-            "(<sequence>/<folder>/<frame>): add 'sequence' or 'video_name' to the metainfo"
-        )
-    return name
-
-
-def frame_number(meta: dict) -> int:
-    """Number, from 1, of a frame in its sequence: ``mot_frame_id``, else ``frame_id + 1``."""
-    number = meta.get('mot_frame_id')
-    return int(meta['frame_id']) + 1 if number is None else int(number)
 
 
 def _check_number(meta: dict, number: int) -> None:

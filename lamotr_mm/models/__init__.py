@@ -1,4 +1,8 @@
-"""The network and its losses."""
+"""The network and its losses: one frame in `lamotr.py`, its parts beside it.
+
+What belongs here implements an equation or section of the paper on tensors, or a layer under it.
+May import: tracking.
+"""
 
 from .criterion import DecoupledTrackingLoss
 from .lamotr import LAMOTR

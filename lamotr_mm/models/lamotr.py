@@ -1,22 +1,22 @@
 """LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
-import numpy as np
 import torch
 from mmdet.models.mot import BaseMOTModel
 from mmdet.registry import MODELS as MMDET_MODELS
-from mmdet.structures import TrackDataSample
+from mmdet.structures import DetDataSample, TrackDataSample
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from lamotr_mm.registry import MODELS
-from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, Lifecycle, overlapping_pairs
+from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, Lifecycle
+from lamotr_mm.tracking.session import Session
 from lamotr_mm.tracking.state import TrackletState
 
 from .clip_tracklets import ClipTracklets
 from .layers.encoder import FeatureEncoder
 from .structures import FrameFeatures, FrameOutput
 from .targets import clip_targets
+from .tracked_frame import TrackedFrame, report_tracks
 from .tracklet_update import SlotDecisions
 
 
@@ -76,7 +76,8 @@ class LAMOTR(BaseMOTModel):
         self.out_score_thr = out_score_thr
         self.out_min_area = out_min_area
         self.encode_ahead = encode_ahead
-        self._state: TrackletState | None = None
+        # of mmdet's test loop, see `predict`; everything else of the model is stateless
+        self._session: Session | None = None
         self._video_id = None
         # mmdet's MobileNetV2 freezes its stages only here; DDP must not see them as trainable
         self.backbone.train()
@@ -147,22 +148,64 @@ class LAMOTR(BaseMOTModel):
 
     # ------------------------------------------------------------------ tracking
 
+    def new_session(self) -> Session:
+        """What a new video starts with."""
+        return Session.start(self.tracklet_slots)
+
+    @torch.no_grad()
+    def track_frame(
+        self, session: Session, features: FrameFeatures, ori_shape: tuple[int, int]
+    ) -> TrackedFrame:
+        """Read this top to bottom: the story of one frame at inference.
+
+        Args:
+            session: the video's, of :meth:`new_session`; changed in place.
+            features: ``F_t`` of this frame, ``N = 1``.
+            ori_shape: (height, width) in px of the original image.
+
+        Raises:
+            FloatingPointError: if the network's scores or boxes are not finite.
+        """
+        if session.tracklets is None:
+            session.tracklets = TrackletState.empty(1, session.table.slots, features.memory)
+        output = self.decode_frame(features, session.tracklets)
+        scores = _to_host(output, ori_shape)
+        if self._reserve_slots(session, scores):  # rare; padded slots change no result
+            output = self.decode_frame(features, session.tracklets)
+            scores = _to_host(output, ori_shape)
+        entered = session.table.ids.copy()
+        tracks = self.lifecycle.step(session.table, scores)
+        decisions = _to_decisions(tracks, output.embeds.device)
+        session.tracklets = self.tracklet_update(session.tracklets, output, decisions)
+        return TrackedFrame(entered, scores, tracks)
+
+    def _reserve_slots(self, session: Session, scores: FrameScores) -> bool:
+        """Double the slots until every possible birth finds one; returns whether it had to."""
+        now = slots = session.table.slots
+        while slots < self.lifecycle.slots_needed(session.table, scores):
+            slots *= 2
+        if slots > now:
+            session.grow(slots)
+        return slots > now
+
     @torch.no_grad()
     def predict(
-        self, inputs: Tensor, data_samples: list[TrackDataSample], **kwargs
+        self,
+        inputs: Tensor,
+        data_samples: list[TrackDataSample],
+        session: Session | None = None,
+        **kwargs,
     ) -> list[TrackDataSample]:
-        """Track the frames of one video, in order; a new video starts at ``frame_id`` 0 or a new
-        ``video_id``.
+        """Track the frames of one video, in order.
 
         Args:
             inputs: ``(1, T, 3, H, W)`` float, normalised, padded; usually ``T = 1``.
             data_samples: one sample of ``T`` frames.
+            session: the video's. None: one that the model keeps, for mmdet's test loop; it is
+                renewed at ``frame_id`` 0 or another ``video_id``.
 
         Returns:
-            The sample; each frame has ``pred_track_instances`` (``bboxes`` xyxy px of the original
-            image, ``scores``, ``labels``, ``instances_id``), ``pred_instances`` (every object
-            query's detection, as an mmdet detector gives it) and the metainfo ``association``
-            (scores ``S`` of the kept objects and live tracklets, boxes, ids, matches).
+            The sample; each frame is filled as :func:`report_tracks` says.
 
         Raises:
             ValueError: for more than one video in a batch.
@@ -179,94 +222,45 @@ class LAMOTR(BaseMOTModel):
                 inputs[0, start : start + len(chunk)], [frame.img_shape[:2] for frame in chunk]
             )
             for t, frame in enumerate(chunk):
-                self._track_frame(features.frame(t, len(chunk)), frame)
+                tracked = self.track_frame(
+                    session or self._session_of(frame),
+                    features.frame(t, len(chunk)),
+                    frame.ori_shape,
+                )
+                report_tracks(
+                    frame, tracked, self.out_score_thr, self.out_min_area, self.lifecycle.keep_iou
+                )
         return data_samples
 
-    def reset(self) -> None:
-        """Forget the video that is being tracked."""
-        self._state = None
-        self._video_id = None
-        self.lifecycle.reset(self.tracklet_slots)
-
-    def _track_frame(self, features: FrameFeatures, frame) -> None:
-        """Read this top to bottom: the story of one frame at inference."""
+    def _session_of(self, frame: DetDataSample) -> Session:
+        """That of the frame's video, a new one if the video is new."""
         video_id = frame.metainfo.get('video_id')
-        if self._state is None or frame.metainfo.get('frame_id') == 0 or video_id != self._video_id:
-            self.reset()
-            self._state = TrackletState.empty(1, self.tracklet_slots, features.memory)
-            self._video_id = video_id
-        output = self.decode_frame(features, self._state)
-        scores = self._to_host(output, frame.ori_shape)
-        if self._reserve_slots(scores):  # rare; padded slots change no result, so decode again
-            output = self.decode_frame(features, self._state)
-            scores = self._to_host(output, frame.ori_shape)
-        ids_before = self.lifecycle.ids.copy()
-        tracks = self.lifecycle.step(scores)
-        self._state = self.tracklet_update(
-            self._state, output, _to_decisions(tracks, output.embeds.device)
-        )
-        self._report(frame, tracks, scores, ids_before)
+        if (
+            self._session is None
+            or frame.metainfo.get('frame_id') == 0
+            or video_id != self._video_id
+        ):
+            self._session, self._video_id = self.new_session(), video_id
+        return self._session
 
-    def _to_host(self, output: FrameOutput, ori_shape: tuple[int, int]) -> FrameScores:
-        """Probabilities and boxes in px of the original image, as NumPy arrays."""
-        height, width = ori_shape[:2]
-        scores, labels = output.logits[-1][0].float().sigmoid().max(-1)
-        boxes = bbox_cxcywh_to_xyxy(output.boxes_cxcywh[-1][0].float())
-        boxes = boxes * boxes.new_tensor([width, height, width, height])
-        split = output.num_objects
-        host = [tensor.cpu().numpy() for tensor in (scores, labels, boxes)]
-        return FrameScores(
-            *(values[:split] for values in host),
-            *(values[split:] for values in host),
-            association=output.asso_logits[0].float().sigmoid().cpu().numpy(),
-        )
+    def reset(self) -> None:
+        """Forget the session that :meth:`predict` keeps."""
+        self._session = self._video_id = None
 
-    def _reserve_slots(self, scores: FrameScores) -> bool:
-        """Double the slots until every possible birth finds one; returns whether it had to."""
-        now = slots = len(self.lifecycle.ids)
-        while slots < self.lifecycle.slots_needed(scores):
-            slots *= 2
-        if slots > now:
-            self.lifecycle.grow(slots)
-            self._state = self._state.grow(slots)
-        return slots > now
 
-    def _report(self, frame, tracks: FrameTracks, scores: FrameScores, ids: np.ndarray) -> None:
-        boxes = tracks.boxes_xyxy
-        sides = (boxes[:, 2:] - boxes[:, :2]).clip(min=0)
-        shown = (tracks.scores > self.out_score_thr) & (sides.prod(1) > self.out_min_area)
-        frame.pred_track_instances = InstanceData(
-            bboxes=torch.from_numpy(boxes[shown]),
-            scores=torch.from_numpy(tracks.scores[shown]),
-            labels=torch.from_numpy(tracks.labels[shown]),
-            instances_id=torch.from_numpy(tracks.ids[shown]),
-        )
-        frame.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(scores.object_boxes_xyxy),
-            scores=torch.from_numpy(scores.object_scores),
-            labels=torch.from_numpy(scores.object_labels),
-        )
-        live = np.flatnonzero(ids >= 0)
-        frame.set_metainfo(
-            dict(
-                association=dict(
-                    scores=scores.association[np.ix_(tracks.objects, live)],
-                    object_bboxes=scores.object_boxes_xyxy[tracks.objects],
-                    object_scores=scores.object_scores[tracks.objects],
-                    object_labels=scores.object_labels[tracks.objects],
-                    tracklet_ids=ids[live],
-                    tracklet_bboxes=scores.tracklet_boxes_xyxy[live],
-                    matches=np.stack(
-                        [
-                            np.searchsorted(tracks.objects, tracks.matches[:, 0]),
-                            np.searchsorted(live, tracks.matches[:, 1]),
-                        ],
-                        1,
-                    ),
-                    overlapping_live_pairs=overlapping_pairs(boxes, self.lifecycle.keep_iou),
-                )
-            )
-        )
+def _to_host(output: FrameOutput, ori_shape: tuple[int, int]) -> FrameScores:
+    """Probabilities and boxes in px of the original image, as NumPy arrays."""
+    height, width = ori_shape[:2]
+    scores, labels = output.logits[-1][0].float().sigmoid().max(-1)
+    boxes = bbox_cxcywh_to_xyxy(output.boxes_cxcywh[-1][0].float())
+    boxes = boxes * boxes.new_tensor([width, height, width, height])
+    split = output.num_objects
+    host = [tensor.cpu().numpy() for tensor in (scores, labels, boxes)]
+    return FrameScores(
+        *(values[:split] for values in host),
+        *(values[split:] for values in host),
+        association=output.asso_logits[0].float().sigmoid().cpu().numpy(),
+    )
 
 
 def _to_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:

@@ -2,14 +2,14 @@
 its silence).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
-NO_TRACK = -1
+from .session import NO_TRACK, TrackTable
 
 
 class FrameScores(NamedTuple):
@@ -62,7 +62,7 @@ class FrameTracks(NamedTuple):
 
 @dataclass
 class Lifecycle:
-    """Assigns objects to tracklets by ``S`` and decides who lives. Holds ids and ages, no tensors.
+    """Assigns objects to tracklets by ``S`` and decides who lives, in the `TrackTable` of a video.
 
     A frame: objects with score >= ``det_thr`` are assigned one to one to the tracklets by the
     largest sum of ``S``; pairs below ``gate`` do not count. Tracklets of the frame before come
@@ -89,30 +89,17 @@ class Lifecycle:
     miss_tolerance: int = 30
     birth_iou: float = 0.6
     keep_iou: float = 0.6
-    ids: np.ndarray = field(init=False)
-    misses: np.ndarray = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.reset(0)
-
-    def reset(self, slots: int) -> None:
-        """Forget every track; start a video with ``slots`` free slots and ids from 1."""
-        self.ids = np.full(slots, NO_TRACK, dtype=np.int64)
-        self.misses = np.zeros(slots, dtype=np.int64)
-        self._next_id = 1
-
-    def grow(self, slots: int) -> None:
-        """Add free slots up to ``slots``."""
-        added = slots - len(self.ids)
-        self.ids = np.concatenate([self.ids, np.full(added, NO_TRACK, dtype=np.int64)])
-        self.misses = np.concatenate([self.misses, np.zeros(added, dtype=np.int64)])
-
-    def slots_needed(self, frame: FrameScores) -> int:
+    def slots_needed(self, table: TrackTable, frame: FrameScores) -> int:
         """Most slots that the live tracklets and the tracks that this frame may start take up."""
-        return int((self.ids != NO_TRACK).sum()) + len(self._candidates(frame))
+        return len(table.live) + len(self._candidates(table, frame))
 
-    def step(self, frame: FrameScores) -> FrameTracks:
+    def step(self, table: TrackTable, frame: FrameScores) -> FrameTracks:
         """Decide one frame.
+
+        Args:
+            table: the video's tracks before this frame; changed in place.
+            frame: what the network says, ``Nt`` slots as in the table.
 
         Raises:
             FloatingPointError: if the network's scores or boxes are not finite.
@@ -124,19 +111,20 @@ class Lifecycle:
                     f'{name} of this frame are not finite: the checkpoint is broken, or half '
                     'precision overflows (run without --amp)'
                 )
-        live = np.flatnonzero(self.ids != NO_TRACK)
+        live = table.live
         objects = np.flatnonzero(frame.object_scores >= self.det_thr)
-        candidates = self._candidates(frame)
-        matches = self._assign(frame.association, objects, live)
+        candidates = self._candidates(table, frame)
+        matches = self._assign(frame.association, objects, live, table.misses[live] > 0)
         kept = self._keep(frame, live, matches)
         present = np.concatenate([matches[:, 1], kept])
-        self._age(live, present)
-        born = self._give_birth(frame, candidates, present)
-        return self._report(frame, objects, matches, present, born)
+        self._age(table, live, present)
+        born = self._give_birth(table, frame, candidates, present)
+        return _report(table, frame, objects, matches, present, born)
 
-    def _assign(self, association: np.ndarray, objects: np.ndarray, live: np.ndarray) -> np.ndarray:
+    def _assign(
+        self, association: np.ndarray, objects: np.ndarray, live: np.ndarray, lost: np.ndarray
+    ) -> np.ndarray:
         """One-to-one (object, slot) pairs: tracklets of the frame before, then lost ones."""
-        lost = self.misses[live] > 0
         first = self._best_pairs(association, objects, live[~lost])
         left = np.setdiff1d(objects, first[:, 0])
         return np.concatenate([first, self._best_pairs(association, left, live[lost])])
@@ -162,22 +150,20 @@ class Lifecycle:
                 alive.append(slot)
         return np.array(alive[len(matches) :], dtype=np.int64)
 
-    def _age(self, live: np.ndarray, present: np.ndarray) -> None:
+    def _age(self, table: TrackTable, live: np.ndarray, present: np.ndarray) -> None:
         """Count misses and free the slots of tracklets that have been lost for too long."""
-        self.misses[live] += 1
-        self.misses[present] = 0
-        ended = self.misses > self.miss_tolerance
-        self.ids[ended] = NO_TRACK
-        self.misses[ended] = 0
+        table.misses[live] += 1
+        table.misses[present] = 0
+        table.end(table.misses > self.miss_tolerance)
 
-    def _candidates(self, frame: FrameScores) -> np.ndarray:
+    def _candidates(self, table: TrackTable, frame: FrameScores) -> np.ndarray:
         """Objects that may start a track, best first: ``S`` to every tracklet is below the gate."""
-        claimed = (frame.association[:, self.ids != NO_TRACK] >= self.gate).any(1)
+        claimed = (frame.association[:, table.live] >= self.gate).any(1)
         confident = frame.object_scores >= max(self.new_thr, self.det_thr)
         candidates = np.flatnonzero(confident & ~claimed)
         return candidates[np.argsort(-frame.object_scores[candidates], kind='stable')]
 
-    def _give_birth(self, frame, candidates, present) -> list[tuple[int, int]]:
+    def _give_birth(self, table, frame, candidates, present) -> list[tuple[int, int]]:
         """(object, slot) of each new track."""
         taken = list(frame.tracklet_boxes_xyxy[present])
         born = []
@@ -185,38 +171,32 @@ class Lifecycle:
             box = frame.object_boxes_xyxy[index]
             if _max_iou(box, np.array(taken).reshape(-1, 4)) > self.birth_iou:
                 continue
-            slot = int(np.flatnonzero(self.ids == NO_TRACK)[0])
-            self.ids[slot] = self._next_id
-            self._next_id += 1
-            born.append((int(index), slot))
+            born.append((int(index), table.start()))
             taken.append(box)
         return born
 
-    def _report(self, frame, objects, matches, present, born) -> FrameTracks:
-        born_objects, born_slots = np.array(born, dtype=np.int64).reshape(-1, 2).T
-        slots = np.concatenate([present, born_slots])
-        object_index = np.full(len(self.ids), -1, dtype=np.int64)
-        object_index[matches[:, 1]] = matches[:, 0]
-        object_index[born_slots] = born_objects
-        return FrameTracks(
-            slots=slots,
-            ids=self.ids[slots],
-            scores=np.concatenate(
-                [frame.tracklet_scores[present], frame.object_scores[born_objects]]
-            ),
-            labels=np.concatenate(
-                [frame.tracklet_labels[present], frame.object_labels[born_objects]]
-            ),
-            boxes_xyxy=np.concatenate(
-                [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
-            ),
-            object_index=object_index,
-            present=_mask(present, len(self.ids)),
-            born=_mask(born_slots, len(self.ids)),
-            valid=self.ids != NO_TRACK,
-            objects=objects,
-            matches=matches,
-        )
+
+def _report(table, frame, objects, matches, present, born) -> FrameTracks:
+    born_objects, born_slots = np.array(born, dtype=np.int64).reshape(-1, 2).T
+    slots = np.concatenate([present, born_slots])
+    object_index = np.full(table.slots, -1, dtype=np.int64)
+    object_index[matches[:, 1]] = matches[:, 0]
+    object_index[born_slots] = born_objects
+    return FrameTracks(
+        slots=slots,
+        ids=table.ids[slots],
+        scores=np.concatenate([frame.tracklet_scores[present], frame.object_scores[born_objects]]),
+        labels=np.concatenate([frame.tracklet_labels[present], frame.object_labels[born_objects]]),
+        boxes_xyxy=np.concatenate(
+            [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
+        ),
+        object_index=object_index,
+        present=_mask(present, table.slots),
+        born=_mask(born_slots, table.slots),
+        valid=table.ids != NO_TRACK,
+        objects=objects,
+        matches=matches,
+    )
 
 
 def _mask(index: np.ndarray, length: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lamotr_mm.apis.files import replace_on_success
+from lamotr_mm.io.files import replace_on_success
 
 from .draw_tracks import put_caption
 

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lamotr_mm.apis.files import replace_on_success
+from lamotr_mm.io.files import replace_on_success
 
 ASSOCIATION = ('asso_f1', 'asso_precision', 'asso_recall', 'asso_carried')
 TRACKING = ('track/HOTA', 'track/DetA', 'track/AssA', 'track/MOTA', 'track/IDF1')

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample, TrackDataSample
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
-from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
 
 from .contact_sheet import BACKGROUND, GAP, contact_sheet
 from .draw_tracks import colour_of, draw_boxes, put_caption

@@ -9,8 +9,8 @@ import numpy as np
 from mmdet.evaluation import bbox_overlaps
 from mmengine.structures import InstanceData
 
-from lamotr_mm.models import LAMOTR
-from lamotr_mm.tracking.lifecycle import NO_TRACK, FrameScores, FrameTracks
+from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, Lifecycle
+from lamotr_mm.tracking.session import NO_TRACK, TrackTable
 
 from .contact_sheet import GAP, contact_sheet
 from .draw_tracks import colour_of, draw_boxes, draw_tracks, put_label
@@ -87,19 +87,18 @@ class QueryFrame:
 
 
 @contextmanager
-def recorded_queries(model: LAMOTR) -> Iterator[list[tuple]]:
+def recorded_queries(lifecycle: Lifecycle) -> Iterator[list[tuple]]:
     """Keep what the lifecycle is given and decides while the block runs.
 
     Yields:
         A list to which every frame adds (ids before it, `FrameScores`, `FrameTracks`).
     """
     seen: list[tuple] = []
-    lifecycle = model.lifecycle
     decide = lifecycle.step
 
-    def step(scores: FrameScores) -> FrameTracks:
-        ids = lifecycle.ids.copy()
-        tracks = decide(scores)
+    def step(table: TrackTable, scores: FrameScores) -> FrameTracks:
+        ids = table.ids.copy()
+        tracks = decide(table, scores)
         seen.append((ids, scores, tracks))
         return tracks
 

@@ -19,9 +19,9 @@ def test_every_tracklet_is_live_and_found(monkeypatch, tracklets):
     model = init_model(Config.fromfile(TINY, import_custom_modules=False))
     steps, step = [], type(model.lifecycle).step
 
-    def recorded(lifecycle, scores):
-        entered = lifecycle.ids[lifecycle.ids >= 0].tolist()
-        result = step(lifecycle, scores)
+    def recorded(lifecycle, table, scores):
+        entered = table.ids[table.ids >= 0].tolist()
+        result = step(lifecycle, table, scores)
         steps.append((entered, len(result.matches), int(result.born.sum())))
         return result
 

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 
 from lamotr_mm.apis.inferencer import build_pipeline, track_frames
 from lamotr_mm.apis.track_video import Progress, TrackSummary, mot_lines, track_video
-from lamotr_mm.apis.video_io import FrameReadError, open_frames
+from lamotr_mm.io.frames import FrameReadError, open_frames
 
 PIPELINE = [
     dict(
@@ -29,27 +29,30 @@ PIPELINE = [
 
 
 class EchoModel:
-    """Stands in for LAMOTR: track 1 is one px wider per frame since the last reset; track 7 comes
-    with the third frame; boxes of track 1 start at x = the frame's brightness."""
+    """Stands in for LAMOTR: track 1 is one px wider per frame of its session; track 7 comes with the
+    third frame; boxes of track 1 start at x = the frame's brightness."""
 
     def __init__(self) -> None:
         self.cfg = Config(
             dict(default_scope='mmdet', test_dataloader=dict(dataset=dict(pipeline=PIPELINE)))
         )
-        self.age = 0
         self.seen = []
 
-    def reset(self) -> None:
-        self.age = 0
+    def new_session(self) -> list:
+        return []
 
-    def test_step(self, data: dict) -> list:
-        (image,), (sample,) = data['inputs'], data['data_samples']
+    def data_preprocessor(self, data: dict, training: bool) -> dict:
+        assert not training
+        return data
+
+    def predict(self, inputs: list, data_samples: list, session: list) -> list:
+        (image,), (sample,) = inputs, data_samples
         frame = sample[0]
         self.seen.append((tuple(image.shape), dict(frame.metainfo)))
-        self.age += 1
-        left = float(image.float().mean())
-        boxes = [[left, 10.0, left + self.age, 20.0], [1.0, 2.0, 3.0, 5.0]]
-        shown = 2 if self.age > 2 else 1
+        session.append(image)
+        age, left = len(session), float(image.float().mean())
+        boxes = [[left, 10.0, left + age, 20.0], [1.0, 2.0, 3.0, 5.0]]
+        shown = 2 if age > 2 else 1
         frame.pred_track_instances = InstanceData(
             bboxes=torch.tensor(boxes)[:shown].flip(0),
             scores=torch.tensor([0.75, 0.5])[:shown].flip(0),
@@ -92,6 +95,14 @@ def test_each_video_starts_afresh(folder):
             box = sample.pred_track_instances.bboxes[-1]
             widths.append(float(box[2] - box[0]))
     assert widths == [1, 2, 1, 2]
+
+
+def test_two_videos_in_turn(folder):
+    model = EchoModel()
+    streams = [track_frames(model, open_frames(folder, end=end)) for end in (6, 8)]
+    tracks = [len(sample.pred_track_instances) for pair in zip(*streams) for _, _, sample in pair]
+    assert tracks == [1, 1, 1, 1]
+    assert len(next(streams[1])[2].pred_track_instances) == 2, 'its third frame'
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from lamotr_mm.datasets import MOTVideoDataset
-from lamotr_mm.datasets.cocovid import Part, make_cocovid, write_json
-from lamotr_mm.datasets.mot_format import class_rule
+from lamotr_mm.io.mot_gt import class_rule
+from lamotr_mm.preparation.cocovid import Part, make_cocovid, write_json
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_mot17_has_three_copies(tmp_path, tracked, train):
 
 
 def test_sportsmot_lies_in_the_root(tmp_path):
-    from lamotr_mm.datasets.official_splits import SPORTSMOT
+    from lamotr_mm.preparation.official_splits import SPORTSMOT
 
     names = SPORTSMOT['test']
     assert len(names) == 150

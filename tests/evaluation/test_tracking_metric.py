@@ -14,7 +14,6 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 
 from lamotr_mm.evaluation import TrackingMetric, evaluate_sequences
-from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
 from lamotr_mm.registry import METRICS
 
 
@@ -254,19 +253,6 @@ def test_format_only_needs_no_ground_truth(tmp_path):
         '451,1,1.0000,2.0000,3.0000,4.0000,0.500000,-1,-1,-1\n'
         '452,1,1.0000,2.0000,3.0000,4.0000,0.500000,-1,-1,-1\n'
     )
-
-
-def test_names_and_numbers():
-    meta = dict(
-        frame_id=9, img_path=os.path.join('data', 'MOT17', 'MOT17-02', 'img1', '000001.jpg')
-    )
-    assert sequence_name(meta) == 'MOT17-02'
-    assert sequence_name(meta | dict(video_name='other')) == 'other'
-    assert sequence_name(meta | dict(video_name='other', sequence='third')) == 'third'
-    assert frame_number(meta) == 10
-    assert frame_number(meta | dict(mot_frame_id=451)) == 451
-    with pytest.raises(ValueError, match=r"img_path='frame\.jpg'.*add 'sequence'"):
-        sequence_name(dict(img_path='frame.jpg'))
 
 
 RANK_SCRIPT = """

@@ -270,13 +270,41 @@ def test_the_number_of_slots_changes_nothing(tracker, make_clip, images):
     inputs = images(1, 6)
     ours = track(few, inputs, video_of(make_clip, 6))
     assert_same_tracks(ours, track(many, inputs, video_of(make_clip, 6)))
-    assert 1 < len(few.lifecycle.ids) < 64
-    assert len(few.lifecycle.ids) & (len(few.lifecycle.ids) - 1) == 0  # doubled
+    slots = few._session.table.slots
+    assert 1 < slots < 64
+    assert slots & (slots - 1) == 0  # doubled
     # the next video starts small again
     track(few, inputs[:, :1] * 0, video_of(make_clip, 1))
-    assert len(few._state.valid[0]) == len(few.lifecycle.ids)
+    assert len(few._session.tracklets.valid[0]) == few._session.table.slots < slots
     with pytest.raises(ValueError, match='tracklet_slots=0 must be at least 1'):
         tracker({'tracklet_slots': 0})
+
+
+def test_two_videos_at_once_on_one_model(tracker, images):
+    """Frames in turn, encoded as one batch: each session equals the video alone."""
+    model = tracker()
+    videos = [images(1, 4, seed=seed)[0].double() for seed in (0, 1)]
+
+    def alone(video):
+        session = model.new_session()
+        return [
+            model.track_frame(session, model.encode(frame[None], [(64, 96)]), (64, 96))
+            for frame in video
+        ]
+
+    with torch.no_grad():
+        expected = [alone(video) for video in videos]
+        sessions = [model.new_session(), model.new_session()]
+        for t, pair in enumerate(zip(*videos)):
+            features = model.encode(torch.stack(pair), [(64, 96)] * 2)
+            for index, session in enumerate(sessions):
+                ours = model.track_frame(session, features.frame(index, 2), (64, 96)).tracks
+                reference = expected[index][t].tracks
+                assert ours.ids.tolist() == reference.ids.tolist()
+                np.testing.assert_allclose(ours.boxes_xyxy, reference.boxes_xyxy, atol=1e-4)
+    last = [frames[-1].tracks for frames in expected]
+    assert all(len(tracks.ids) for tracks in last)
+    assert last[0].boxes_xyxy.tolist() != last[1].boxes_xyxy.tolist(), 'the videos differ'
 
 
 def test_boxes_are_in_pixels_of_the_original_image(tracker, make_clip, images):

@@ -118,11 +118,11 @@ def test_nothing_piles_up(model):
     frames = track(model, 1, range(200))
     for _ in range(50):
         next(frames)
-    before, slots = alive(), len(model.lifecycle.ids)
+    before, slots = alive(), model._session.table.slots
     for _ in frames:
         pass
     assert alive() <= before
-    assert len(model.lifecycle.ids) <= 2 * slots
+    assert model._session.table.slots <= 2 * slots
 
 
 @pytest.mark.soak

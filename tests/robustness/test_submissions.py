@@ -10,7 +10,7 @@ from test_distributed import launch
 from workshop import EVERY_OBJECT, Workshop, assert_one_error, load_tool
 
 from lamotr_mm.apis.inferencer import init_model
-from lamotr_mm.datasets.official_splits import DANCETRACK
+from lamotr_mm.preparation.official_splits import DANCETRACK
 
 SUBMISSION = """
 submission = dict(benchmark='DanceTrack', ann_file='annotations/test.json')

@@ -10,11 +10,11 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from lamotr_mm.datasets.synthetic.export import write_sequence
 from lamotr_mm.datasets.synthetic.render import get_scene
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
-from lamotr_mm.evaluation.rows import read_rows
+from lamotr_mm.io.mot_rows import read_rows
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.preparation.synthetic_export import write_sequence
 
 ROOT = Path(__file__).parents[2]
 TRACKED = {f'synthetic_tracked.{suffix}' for suffix in ('mp4', 'txt', 'png')}

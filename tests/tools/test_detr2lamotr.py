@@ -14,7 +14,7 @@ from mmengine.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 # the published layouts
-sys.path.append(str(ROOT / 'tests' / 'engine' / 'conversion'))
+sys.path.append(str(ROOT / 'tests' / 'weights'))
 from official_layouts import SMALL, config_keys, make_state  # noqa: E402
 
 BASES = [

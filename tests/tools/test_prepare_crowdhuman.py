@@ -12,7 +12,8 @@ import pytest
 from mmengine.dataset import Compose
 from PIL import Image
 
-from lamotr_mm.datasets import MOTVideoDataset, crowdhuman
+from lamotr_mm.datasets import MOTVideoDataset
+from lamotr_mm.preparation import crowdhuman
 
 ROOT = Path(__file__).resolve().parents[2]
 TURNED = 4  # the image with EXIF data

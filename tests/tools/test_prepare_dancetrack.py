@@ -19,7 +19,7 @@ from miniature_downloads import (
     write_zip,
 )
 
-from lamotr_mm.datasets import official, official_splits
+from lamotr_mm.preparation import official, official_splits
 
 DANCE = {
     'train1': ('dancetrack0001', 'dancetrack0002'),

@@ -16,7 +16,7 @@ from miniature_downloads import (
     write_zip,
 )
 
-from lamotr_mm.datasets import official_splits
+from lamotr_mm.preparation import official_splits
 
 SUFFIXES = dict(id2='1,1,0.25', id3='0,1,1', id4='1,7,1', id5='1,3,1', id6='1,8,0.5')
 

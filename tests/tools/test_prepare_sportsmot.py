@@ -15,7 +15,7 @@ from miniature_downloads import (
     write_zip,
 )
 
-from lamotr_mm.datasets import official_splits
+from lamotr_mm.preparation import official_splits
 
 SPORTS = {
     'train': ('v_-6Os86HzwCs_c001', 'v_1LwtoLPw2TU_c006'),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lamotr_mm.apis.inferencer import init_model, track_frames
-from lamotr_mm.apis.video_io import VideoWriter
+from lamotr_mm.io.video_writer import VideoWriter
 from lamotr_mm.models import LAMOTR
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'track.py'

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamotr_mm.tracking.lifecycle import FrameScores, Lifecycle, overlapping_pairs
+from lamotr_mm.tracking.session import TrackTable
 
 
 def box(x, y=0.0, side=10.0):
@@ -32,10 +33,21 @@ def frame(objects=(), tracklets=(), association=None, slots=4):
     )
 
 
+class Video:
+    """A lifecycle and the table of the video that it decides on."""
+
+    def __init__(self, slots=4, **kwargs):
+        self.rules, self.table = Lifecycle(**kwargs), TrackTable.empty(slots)
+
+    def step(self, scores):
+        return self.rules.step(self.table, scores)
+
+    def slots_needed(self, scores):
+        return self.rules.slots_needed(self.table, scores)
+
+
 def lifecycle(slots=4, **kwargs):
-    module = Lifecycle(**kwargs)
-    module.reset(slots)
-    return module
+    return Video(slots, **kwargs)
 
 
 def started(count=1, **kwargs):
@@ -143,7 +155,7 @@ def test_assignment_equals_brute_force(seed):
     count, slots, gate = random.integers(1, 6), random.integers(1, 6), 0.4
     module = lifecycle(slots, gate=gate)
     module.step(frame([(0.9, 100.0 * index) for index in range(slots)], slots=slots))
-    module.new_thr = 2.0  # nobody else is born
+    module.rules.new_thr = 2.0  # nobody else is born
     scores = random.random((count, slots))
     association = {(i, k): scores[i, k] for i in range(count) for k in range(slots)}
     tracks = module.step(
@@ -181,7 +193,7 @@ def test_a_lost_track_is_recovered_with_its_id():
         assert not tracks.present[0]
     tracks = module.step(frame([(0.9, 20.0)], [(0.1, 18.0), (0.9, 100.0)], {(0, 0): 0.8}))
     assert ids(tracks) == {0: 1, 1: 2}
-    assert module.misses.tolist() == [0, 0, 0, 0]
+    assert module.table.misses.tolist() == [0, 0, 0, 0]
 
 
 def test_a_lost_track_comes_after_those_of_the_frame_before():
@@ -202,13 +214,13 @@ def test_a_track_ends_after_the_tolerance_and_its_slot_is_used_again():
     lost = [(0.1, 0.0), (0.9, 100.0)]
     for miss in (1, 2, 3):
         assert module.step(frame([], lost)).valid.tolist() == [True, True, False, False]
-        assert module.misses[0] == miss
+        assert module.table.misses[0] == miss
     tracks = module.step(frame([(0.9, 500.0)], lost))  # the fourth miss in a row
     # the slot is free in the very frame, the id is new
     assert ids(tracks) == {1: 2, 0: 3}
     assert tracks.born.tolist() == [True, False, False, False]
     assert tracks.object_index.tolist() == [0, -1, -1, -1]
-    assert module.misses.tolist() == [0, 0, 0, 0]
+    assert module.table.misses.tolist() == [0, 0, 0, 0]
 
 
 def test_misses_count_only_in_a_row():
@@ -229,11 +241,13 @@ def test_an_ended_track_claims_objects_in_its_last_frame_only():
 
 
 def test_a_new_video_starts_with_id_1():
-    module = started(3)
-    module.reset(2)
-    assert module.ids.tolist() == [-1, -1]
-    tracks = module.step(frame([(0.9, 0.0)], slots=2))
+    """One set of rules, two videos: neither sees the other's ids and ages."""
+    module, second = started(3), TrackTable.empty(2)
+    tracks = module.rules.step(second, frame([(0.9, 0.0)], slots=2))
     assert ids(tracks) == {0: 1}
+    assert second.ids.tolist() == [1, -1]
+    assert module.table.ids.tolist() == [1, 2, 3, -1]
+    assert module.table.misses.tolist() == [0, 0, 0, 0]
 
 
 def test_frames_without_objects_or_tracks():
@@ -253,13 +267,13 @@ def test_more_tracks_than_slots():
     module = lifecycle(2)
     full = frame([(0.9, 100.0 * index) for index in range(5)], slots=2)
     assert module.slots_needed(full) == 5
-    module.grow(5)
+    module.table.grow(5)
     grown = frame([(0.9, 100.0 * index) for index in range(5)], slots=5)
     tracks = module.step(grown)
     assert ids(tracks) == {slot: slot + 1 for slot in range(5)}
     # the living keep their slots when slots are added
-    module.grow(8)
-    assert module.ids.tolist() == [1, 2, 3, 4, 5, -1, -1, -1]
+    module.table.grow(8)
+    assert module.table.ids.tolist() == [1, 2, 3, 4, 5, -1, -1, -1]
     assert module.slots_needed(frame(slots=8)) == 5
 
 
@@ -383,4 +397,4 @@ def test_scores_that_are_not_finite_are_named(name, value):
     module = lifecycle()
     with pytest.raises(FloatingPointError, match=f'{name} of this frame are not finite'):
         module.step(scores)
-    assert (module.ids == -1).all()
+    assert (module.table.ids == -1).all()

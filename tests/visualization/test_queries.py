@@ -6,6 +6,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from lamotr_mm.tracking.lifecycle import FrameScores, Lifecycle
+from lamotr_mm.tracking.session import TrackTable
 from lamotr_mm.visualization.contact_sheet import GAP
 from lamotr_mm.visualization.draw_tracks import colour_of, draw_boxes
 from lamotr_mm.visualization.queries import (
@@ -33,14 +34,6 @@ def scores(objects, tracklets, association) -> FrameScores:
     return FrameScores(*part(objects), *part(tracklets), association=np.array(association))
 
 
-class Model:
-    """All of LAMOTR that is looked at."""
-
-    def __init__(self) -> None:
-        self.lifecycle = Lifecycle()
-        self.lifecycle.reset(4)
-
-
 def output(boxes, values, ids) -> InstanceData:
     return InstanceData(
         bboxes=torch.tensor(boxes), scores=torch.tensor(values), instances_id=torch.tensor(ids)
@@ -49,7 +42,7 @@ def output(boxes, values, ids) -> InstanceData:
 
 def test_what_is_taken_from_a_frame():
     """Ids 1 and 2 are born from objects 0 and 2; then 2 is found again, 1 is lost, 3 is born."""
-    model = Model()
+    lifecycle, table = Lifecycle(), TrackTable.empty(4)
     nothing = [(0.1, 9)] * 4
     first = scores([(0.9, 1), (0.2, 5), (0.8, 3)], nothing, np.zeros((3, 4)))
     association = np.full((3, 4), 0.01)
@@ -57,10 +50,10 @@ def test_what_is_taken_from_a_frame():
     second = scores(
         [(0.1, 1), (0.9, 3), (0.8, 6)], [(0.2, 1), (0.6, 3), (0.9, 8), (0.9, 9)], association
     )
-    with recorded_queries(model) as seen:
-        model.lifecycle.step(first)
-        model.lifecycle.step(second)
-    assert 'step' not in vars(model.lifecycle) and len(seen) == 2
+    with recorded_queries(lifecycle) as seen:
+        lifecycle.step(table, first)
+        lifecycle.step(table, second)
+    assert 'step' not in vars(lifecycle) and len(seen) == 2
 
     born = QueryFrame.of(1, *seen[0], output([box(1)], [0.9], [1]))
     assert born.object_boxes_xyxy.tolist() == [box(1), box(3)]
@@ -81,10 +74,10 @@ def test_what_is_taken_from_a_frame():
 
 
 def test_recording_ends_with_an_error():
-    model = Model()
-    with pytest.raises(KeyError), recorded_queries(model):
+    lifecycle = Lifecycle()
+    with pytest.raises(KeyError), recorded_queries(lifecycle):
         raise KeyError
-    assert 'step' not in vars(model.lifecycle)
+    assert 'step' not in vars(lifecycle)
 
 
 def course(*offsets: float | None, other: float = 0.0) -> list:

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
-from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import DATASETS
 from lamotr_mm.visualization.contact_sheet import write_png
@@ -69,7 +69,7 @@ def track_video(model: LAMOTR, dataset: BaseDataset, video: int, last: int | Non
     """
     frames = []
     model.reset()
-    with recorded_queries(model) as seen:
+    with recorded_queries(model.lifecycle) as seen:
         for index in track(range(dataset.get_len_per_video(video)), 'frames'):
             data = pseudo_collate([dataset[video, index]])
             sample = model.test_step(data)[0][0]

@@ -14,18 +14,11 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from lamotr_mm.datasets.cocovid import Part, make_cocovid, parse_split, write_json
-from lamotr_mm.datasets.console import print_table
-from lamotr_mm.datasets.mot_format import (
-    BENCHMARKS,
-    MOTFormatError,
-    class_rule,
-    detect_benchmark,
-    extract_frames,
-    find_video,
-    image_dir,
-    read_seqinfo,
-)
+from lamotr_mm.io.extract_frames import extract_frames
+from lamotr_mm.io.mot_folder import MOTFormatError, find_video, image_dir, read_seqinfo
+from lamotr_mm.io.mot_gt import BENCHMARKS, class_rule, detect_benchmark
+from lamotr_mm.preparation.cocovid import Part, make_cocovid, parse_split, write_json
+from lamotr_mm.preparation.console import print_table
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

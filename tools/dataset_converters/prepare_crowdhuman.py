@@ -8,8 +8,8 @@ A second call unpacks nothing again.
 
 import sys
 
-from lamotr_mm.datasets.console import exit_status, make_parser, report
-from lamotr_mm.datasets.crowdhuman import IMAGES, prepare
+from lamotr_mm.preparation.console import exit_status, make_parser, report
+from lamotr_mm.preparation.crowdhuman import IMAGES, prepare
 
 
 def main(argv: list[str] | None = None) -> int:

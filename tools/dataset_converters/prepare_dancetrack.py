@@ -8,8 +8,8 @@ unpacked of them. A second call unpacks nothing again.
 
 import sys
 
-from lamotr_mm.datasets.console import exit_status, make_parser, report
-from lamotr_mm.datasets.official import DANCETRACK, prepare
+from lamotr_mm.preparation.console import exit_status, make_parser, report
+from lamotr_mm.preparation.official import DANCETRACK, prepare
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,8 +10,8 @@ again.
 
 import sys
 
-from lamotr_mm.datasets.console import exit_status, make_parser, report
-from lamotr_mm.datasets.official import MOT17, prepare
+from lamotr_mm.preparation.console import exit_status, make_parser, report
+from lamotr_mm.preparation.official import MOT17, prepare
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,17 +15,11 @@ from pathlib import Path
 
 from rich.progress import Progress, track
 
-from lamotr_mm.apis.files import replace_on_success
-from lamotr_mm.datasets.cocovid import Part, make_cocovid, write_json
-from lamotr_mm.datasets.mot_format import (
-    class_rule,
-    extract_frames,
-    find_video,
-    image_dir,
-    list_frames,
-    read_gt,
-    read_sequence,
-)
+from lamotr_mm.io.extract_frames import extract_frames
+from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.io.mot_folder import find_video, image_dir, list_frames, read_sequence
+from lamotr_mm.io.mot_gt import class_rule, read_gt
+from lamotr_mm.preparation.cocovid import Part, make_cocovid, write_json
 
 NAME = 'PETS09-S2L1'
 LENGTH = 600

@@ -8,8 +8,8 @@ unpacked of them: splits_txt/ and dataset/. A second call unpacks nothing again.
 
 import sys
 
-from lamotr_mm.datasets.console import exit_status, make_parser, report
-from lamotr_mm.datasets.official import SPORTSMOT, prepare
+from lamotr_mm.preparation.console import exit_status, make_parser, report
+from lamotr_mm.preparation.official import SPORTSMOT, prepare
 
 
 def main(argv: list[str] | None = None) -> int:

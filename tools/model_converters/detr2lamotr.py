@@ -18,13 +18,13 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from lamotr_mm.apis.files import replace_on_success
-from lamotr_mm.engine.conversion.convert import Source, convert, read_source
-from lamotr_mm.engine.conversion.layouts import Layout
-from lamotr_mm.engine.conversion.rules import Conversion, Map, Rule, Skip
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
+from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import MODELS
+from lamotr_mm.weights.convert import Source, convert, read_source
+from lamotr_mm.weights.layouts import Layout
+from lamotr_mm.weights.rules import Conversion, Map, Rule, Skip
 
 
 def build(path: str, options: dict | None) -> LAMOTR:

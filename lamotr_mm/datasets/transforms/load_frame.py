@@ -4,6 +4,7 @@ import mmcv
 import mmengine.fileio as fileio
 from mmcv.transforms import LoadImageFromFile
 
+from lamotr_mm.io.images import is_cut_off
 from lamotr_mm.registry import TRANSFORMS
 
 
@@ -48,12 +49,3 @@ class LoadFrame(LoadImageFromFile):
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = (height, width)
         return results
-
-
-def is_cut_off(data: bytes) -> bool:
-    """Whether the end of an image file is missing; OpenCV fills that with grey and says nothing."""
-    if data.startswith(b'\xff\xd8'):  # JPEG: an end marker must follow the last scan
-        return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
-    if data.startswith(b'\x89PNG'):
-        return b'IEND' not in data[-64:]
-    return not data

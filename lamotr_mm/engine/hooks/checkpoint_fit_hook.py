@@ -3,8 +3,8 @@
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from lamotr_mm.engine.checkpoints import check_fit
 from lamotr_mm.registry import HOOKS
+from lamotr_mm.weights.checkpoints import check_fit
 
 
 @HOOKS.register_module()

@@ -3,9 +3,9 @@
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from lamotr_mm.engine.conversion.layouts import LAYOUTS
-from lamotr_mm.engine.conversion.settings import check_settings
 from lamotr_mm.registry import HOOKS
+from lamotr_mm.weights.layouts import LAYOUTS
+from lamotr_mm.weights.settings import check_settings
 
 
 @HOOKS.register_module()

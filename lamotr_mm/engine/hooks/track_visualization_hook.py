@@ -7,7 +7,7 @@ import mmcv
 import numpy as np
 from mmdet.engine.hooks import TrackVisualizationHook as MMDetTrackVisualizationHook
 
-from lamotr_mm.evaluation.tracking_metric import frame_number, sequence_name
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
 from lamotr_mm.registry import HOOKS
 
 

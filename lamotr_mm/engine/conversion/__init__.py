@@ -1,1 +1,0 @@
-"""Weights of other projects' detectors -> the layout of :class:`lamotr_mm.models.LAMOTR`."""

@@ -1,0 +1,5 @@
+"""The leaf: files, video and image folders, archives, MOTChallenge text and folders.
+
+What belongs here reads or writes a format that exists outside this package, knows nothing of
+trackers, and leaves no half-written file behind. May import: nothing of ours.
+"""

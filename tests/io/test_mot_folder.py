@@ -1,0 +1,88 @@
+"""Sequence folders, made by hand and real ones."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lamotr_mm.io.mot_folder import (
+    MOTFormatError,
+    find_video,
+    list_frames,
+    read_seqinfo,
+    read_sequence,
+)
+
+
+class TestSequence:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / 'walk'
+        (folder / 'img1').mkdir(parents=True)
+        for number in (2, 1, 10):
+            cv2.imwrite(str(folder / 'img1' / f'{number:03d}.png'), np.zeros((4, 6, 3), np.uint8))
+        return folder
+
+    def test_with_seqinfo(self, lamotr_data):
+        sequence = read_sequence(lamotr_data / 'mot17_mini' / 'MOT17-02-FRCNN')
+        assert (sequence.name, sequence.length, sequence.fps) == ('MOT17-02-FRCNN', 600, 30)
+        assert (sequence.width, sequence.height) == (1920, 1080)
+        assert list(sequence.frames) == [1, 2, 3, 4]
+        assert sequence.gt_file.is_file()
+
+    def test_without_seqinfo(self, folder):
+        sequence = read_sequence(folder)
+        assert (sequence.name, sequence.length, sequence.fps) == ('walk', 10, 30)
+        assert (sequence.width, sequence.height) == (6, 4)
+        # by number, not by name
+        assert [file.name for file in sequence.frames.values()] == ['001.png', '002.png', '010.png']
+
+    def test_other_image_folder(self, folder):
+        (folder / 'img1').rename(folder / 'frames')
+        (folder / 'seqinfo.ini').write_text('[Sequence]\nimDir=frames\nframeRate=12.5\n')
+        assert read_sequence(folder).fps == 12.5
+
+    @pytest.mark.parametrize(
+        ('text', 'complaint'),
+        [
+            ('[Sequence]\nseqLength=many\n', 'seqLength=many must be a positive number'),
+            ('[Sequence]\nframeRate=0\n', 'frameRate=0 must be a positive number'),
+            ('seqLength=5\n', 'not a [Sequence] file'),
+            ('[Other]\n', 'not a [Sequence] file'),
+        ],
+    )
+    def test_broken_seqinfo(self, folder, text, complaint):
+        (folder / 'seqinfo.ini').write_text(text)
+        with pytest.raises(MOTFormatError) as error:
+            read_seqinfo(folder)
+        assert complaint in str(error.value)
+        assert 'seqinfo.ini' in str(error.value)
+
+    def test_size_other_than_stated(self, folder):
+        (folder / 'seqinfo.ini').write_text('[Sequence]\nimWidth=60\nimHeight=4\n')
+        with pytest.raises(MOTFormatError, match=r'6x4 px, seqinfo\.ini says 60x4'):
+            read_sequence(folder)
+
+    def test_first_frame_unreadable(self, folder):
+        (folder / 'img1' / '001.png').write_text('no image')
+        with pytest.raises(MOTFormatError, match=r'001\.png: not a readable image'):
+            read_sequence(folder)
+
+    @pytest.mark.parametrize('name', ['frame7.png', '000.png', '1.png'])
+    def test_odd_names(self, folder, name):
+        (folder / 'img1' / name).touch()
+        with pytest.raises(MOTFormatError, match='frame'):
+            list_frames(folder / 'img1')
+
+    def test_no_frames(self, tmp_path):
+        with pytest.raises(MOTFormatError, match='no images'):
+            list_frames(tmp_path)
+        with pytest.raises(MOTFormatError, match='no such folder'):
+            list_frames(tmp_path / 'img1')
+
+    def test_which_video(self, tmp_path):
+        assert find_video(tmp_path) is None
+        (tmp_path / 'a.avi').touch()
+        assert find_video(tmp_path).name == 'a.avi'
+        (tmp_path / 'b.MP4').touch()
+        with pytest.raises(MOTFormatError, match=r'a\.avi, b\.MP4'):
+            find_video(tmp_path)

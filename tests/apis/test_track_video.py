@@ -29,8 +29,8 @@ PIPELINE = [
 
 
 class EchoModel:
-    """Stands in for LAMOTR: track 1 is one px wider per frame of its session; track 7 comes with the
-    third frame; boxes of track 1 start at x = the frame's brightness."""
+    """Stands in for LAMOTR: track 1 is one px wider per frame of its session; track 7 comes with
+    the third frame; boxes of track 1 start at x = the frame's brightness."""
 
     def __init__(self) -> None:
         self.cfg = Config(

@@ -80,7 +80,7 @@ def test_config_loads_and_builds(name):
     # some backbones freeze their stages in train() only: too late for DDP
     assert trainable(model.train()) == count
     assert config.default_scope == 'mmdet'
-    assert config.custom_imports.imports == ['lamotr_mm']
+    assert config.custom_imports.imports == ['lamotr_mm', 'lamotr_mm.engine.hooks']
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -1,13 +1,14 @@
 # What every run shares: hooks, logging, processes, seeds. Types of this package carry the prefix
 # `lamotr_mm.`; the default scope stays mmdet's, whose own nested configs are written without one.
 default_scope = 'mmdet'
-custom_imports = dict(imports=['lamotr_mm'], allow_failed_imports=False)
+custom_imports = dict(imports=['lamotr_mm', 'lamotr_mm.engine.hooks'], allow_failed_imports=False)
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    # save_best='track/HOTA' or any other metric keeps the best one too
+    checkpoint=dict(type='lamotr_mm.CheckpointHook', interval=1, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='lamotr_mm.TrackVisualizationHook', draw=False),
 )

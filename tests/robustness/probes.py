@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -61,20 +62,23 @@ class KillProbe(Hook):
     Args:
         before, after: kill before or after the step of this iteration (from 0).
         while_saving: kill when half of this file (its name) is written.
+        time: for the how-manieth time it is written.
     """
 
-    def __init__(self, before: int = -1, after: int = -1, while_saving: str | None = None) -> None:
+    def __init__(
+        self, before: int = -1, after: int = -1, while_saving: str | None = None, time: int = 1
+    ) -> None:
         self.before = before
         self.after = after
         if while_saving is not None:
-            self._kill_while_saving(while_saving)
+            self._kill_while_saving(while_saving, time)
 
     @staticmethod
-    def _kill_while_saving(name: str) -> None:
-        put = LocalBackend.put
+    def _kill_while_saving(name: str, time: int) -> None:
+        put, times = LocalBackend.put, count(1)
 
         def put_half(backend, data: bytes, path) -> None:
-            if Path(path).name.startswith(name):
+            if Path(path).name.startswith(name) and next(times) == time:
                 put(backend, data[: len(data) // 2], path)
                 _kill()
             put(backend, data, path)

@@ -96,6 +96,43 @@ def test_killed_in_an_epoch_and_while_saving(videos):
     assert Path('run/epoch_3.pth').read_bytes() == done, 'a run at its end is left alone'
 
 
+BEST = """
+model = dict(
+    lifecycle=dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0), out_score_thr=0.0, out_min_area=0.0
+)
+train_cfg = dict(max_epochs=3)
+default_hooks = dict(checkpoint=dict(save_best='track/HOTA', max_keep_ckpts=1))
+custom_hooks = [*_base_.custom_hooks, {probe}]
+"""
+
+
+def test_killed_while_the_best_checkpoint_is_saved(videos):
+    """`save_best` with one checkpoint kept. SIGKILL when the last checkpoint is written again, to
+    note the best score in it, and when the next one is: each time the last one is whole."""
+
+    def config(name: str, probe: str = '') -> Path:
+        return videos.config(BEST.format(probe=probe), f'{name}.py')
+
+    videos.train(config('whole'), '--work-dir', 'whole')
+    kill = 'dict(type="KillProbe", while_saving="epoch_{}.pth", time={})'
+
+    status, output = train(videos, config('again', kill.format(1, 2)))
+    assert status == -signal.SIGKILL, output
+    assert Path('run/best_track_HOTA_epoch_1.pth').is_file()
+
+    status, output = train(videos, config('next', kill.format(2, 1)), '--resume')
+    assert status == -signal.SIGKILL, output
+    assert 'resumed epoch: 1' in output
+
+    videos.train(config('last'), '--work-dir', 'run', '--resume')
+    assert_equal_checkpoints(Path('run/epoch_3.pth'), Path('whole/epoch_3.pth'))
+    assert sorted(file.name for file in Path('run').glob('epoch_*')) == ['epoch_3.pth']
+    for folder in ('run', 'whole'):
+        best = sorted(Path(folder).glob('best_track_HOTA_epoch_*.pth'))
+        assert best, folder
+        assert torch.load(best[-1], weights_only=False)['message_hub']['runtime_info']
+
+
 def weights(file: str) -> torch.Tensor:
     """All weights of a checkpoint, as one vector."""
     state = torch.load(file, weights_only=False)['state_dict']

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import TASK_UTILS
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
 from mmengine.dist import all_reduce
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -60,11 +60,20 @@ class DecoupledTrackingLoss(nn.Module):
     a frame (over all clips and ranks). Tracklets exist from the second frame on, so the sum over
     ``t >= 2`` needs no special case.
 
+    Nobody knows what is in an ignored region (a crowd that is boxed as one, a distractor), so what
+    is found there is not taught to be background: the classification losses leave out a query that
+    has no target and lies in an ignored region, and the association loss a pair of two such
+    queries. A query lies there if the region covers more than ``ignore_iof_thr`` of the query's own
+    box: a region of many people is larger than any of them, so their IoU with it is low; COCO
+    judges detections in crowds by this share, mmdet's ``MaxIoUAssigner`` anchors
+    (``ignore_iof_thr``), KITTI tracks, above 0.5. What is left out stays in the denominators.
+
     Args:
         loss_cls, loss_reg, loss_box: mmdet losses, with the weights λ_cls, λ_reg, λ_box.
         det_weight, tck_weight, asso_weight: λ_det, λ_tck, λ_asso.
         assigner: Hungarian assigner of step 1.
         gate: score of ``S`` from which a pair counts as associated in the monitored counts.
+        ignore_iof_thr: share of a query's box, above which an ignored region covers it.
     """
 
     def __init__(
@@ -77,6 +86,7 @@ class DecoupledTrackingLoss(nn.Module):
         asso_weight: float = 10.0,
         assigner: dict | None = None,
         gate: float = 0.5,
+        ignore_iof_thr: float = 0.5,
     ) -> None:
         super().__init__()
         self.loss_cls = MMDET_MODELS.build(
@@ -87,6 +97,7 @@ class DecoupledTrackingLoss(nn.Module):
         self.weights = dict(det=det_weight, tck=tck_weight, asso=asso_weight)
         self.assigner = TASK_UTILS.build(assigner or ASSIGNER)
         self.gate = gate
+        self.ignore_iof_thr = ignore_iof_thr
 
     def frame(self, output: FrameOutput, valid: Tensor, targets: FrameTargets) -> FrameLosses:
         """Losses of one frame.
@@ -117,23 +128,29 @@ class DecoupledTrackingLoss(nn.Module):
         for prefix, logits, boxes in heads:
             objects = logits[:, :split], boxes[:, :split]
             assignment = self._match(*objects, targets) if prefix.startswith('d') else final
-            every = torch.ones_like(assignment, dtype=torch.bool)
-            sums.update(self._set_losses(prefix, 'det', *objects, assignment, every, targets))
+            unknown = self._in_ignored_region(boxes, targets)
+            object_unknown = unknown[:, :split] & (assignment < 0)
+            tracklet_unknown = unknown[:, split:] & (tracklet_target < 0)
             tracklets = logits[:, split:], boxes[:, split:]
-            sums.update(
-                self._set_losses(prefix, 'tck', *tracklets, tracklet_target, valid, targets)
+            sums |= self._set_losses(prefix, 'det', *objects, assignment, ~object_unknown, targets)
+            sums |= self._set_losses(
+                prefix, 'tck', *tracklets, tracklet_target, valid & ~tracklet_unknown, targets
             )
 
-        matched_object = _invert(final, valid.shape[1])
+        # the last head is the final output
+        unknown_pairs = object_unknown[:, :, None] & tracklet_unknown[:, None]
         pairs, truth = _pair_targets(final, valid, targets.present)
-        bce = F.binary_cross_entropy_with_logits(output.asso_logits, truth, reduction='none')
-        sums['loss_asso'] = self.weights['asso'] * (bce * pairs).sum()
+        counted = pairs & ~unknown_pairs
+        bce = F.binary_cross_entropy_with_logits(
+            output.asso_logits, truth.float(), reduction='none'
+        )
+        sums['loss_asso'] = self.weights['asso'] * (bce * counted).sum()
         return FrameLosses(
             sums=sums,
             num_targets=targets.present.sum(),
             num_pairs=pairs.sum(),
-            matched_object=matched_object,
-            counts=self._counts(output.asso_logits.sigmoid(), pairs, truth),
+            matched_object=_invert(final, valid.shape[1]),
+            counts=self._counts(output.asso_logits.sigmoid(), counted, truth),
         )
 
     def clip(self, frames: list[FrameLosses]) -> dict[str, Tensor]:
@@ -183,6 +200,16 @@ class DecoupledTrackingLoss(nn.Module):
             assignment[clip, found] = slots[result.gt_inds[found] - 1]
         return assignment
 
+    @torch.no_grad()
+    def _in_ignored_region(self, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
+        """``(B, N)`` bool: an ignored region covers the box ``(B, N, 4)`` of the query."""
+        covered = bbox_overlaps(
+            bbox_cxcywh_to_xyxy(boxes_cxcywh),
+            bbox_cxcywh_to_xyxy(targets.ignored_cxcywh),
+            mode='iof',  # of the query's own area, which is the same in px and in shares
+        )
+        return (covered > self.ignore_iof_thr).any(-1)
+
     def _set_losses(
         self,
         prefix: str,
@@ -190,17 +217,18 @@ class DecoupledTrackingLoss(nn.Module):
         logits: Tensor,
         boxes_cxcywh: Tensor,
         assignment: Tensor,
-        valid: Tensor,
+        counted: Tensor,
         targets: FrameTargets,
     ) -> dict[str, Tensor]:
-        """Focal, L1 and GIoU sums of ``N`` queries against the slots in ``assignment (B, N)``."""
+        """Focal, L1 and GIoU sums of ``N`` queries against the slots in ``assignment (B, N)``; the
+        focal loss is of the queries in ``counted (B, N)``."""
         found = assignment >= 0
         slot = assignment.clamp(min=0)
         labels = torch.where(found, targets.labels.gather(1, slot), logits.shape[-1])
         cls = self.loss_cls(
             logits.flatten(0, 1),
             labels.flatten(),
-            weight=valid.flatten().to(logits.dtype),
+            weight=counted.flatten().to(logits.dtype),
             reduction_override='sum',
         )
         predicted = boxes_cxcywh[found]
@@ -218,12 +246,12 @@ class DecoupledTrackingLoss(nn.Module):
             f'{prefix}loss_{group}_box': weight * (box + touch),
         }
 
-    def _counts(self, scores: Tensor, pairs: Tensor, truth: Tensor) -> dict[str, Tensor]:
-        associated, true = (scores >= self.gate) & (pairs > 0), truth > 0
+    def _counts(self, scores: Tensor, counted: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        associated = (scores >= self.gate) & counted
         return {
-            'asso_tp': (associated & true).sum(),
-            'asso_fp': (associated & ~true).sum(),
-            'asso_fn': (~associated & true).sum(),
+            'asso_tp': (associated & truth).sum(),
+            'asso_fp': (associated & ~truth).sum(),
+            'asso_fn': (~associated & truth).sum(),
         }
 
 
@@ -241,8 +269,7 @@ def _invert(assignment: Tensor, num_slots: int) -> Tensor:
 
 
 def _pair_targets(final: Tensor, valid: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Step 3. Mask of valid pairs and ``g^score``, both ``(B, Nd, K)`` float in {0, 1}."""
+    """Step 3. Valid pairs and ``g^score``, both ``(B, Nd, K)`` bool."""
     slots = torch.arange(valid.shape[1], device=valid.device)
     truth = (final[:, :, None] == slots) & (valid & present)[:, None]
-    pairs = valid[:, None].expand_as(truth)
-    return pairs.float(), truth.float()
+    return valid[:, None].expand_as(truth), truth

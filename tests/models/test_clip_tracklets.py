@@ -35,6 +35,7 @@ def frame(objects, tracklets, present, label=0):
         torch.full(present.shape, label) * present,
         present,
         [(64, 64)],
+        torch.zeros(1, 0, 4),
     )
     return output, targets
 

@@ -56,12 +56,29 @@ def match(logits, boxes, labels, targets):
     return dict(zip(*map(np.ndarray.tolist, linear_sum_assignment(cost))))
 
 
-def query_losses(logits, boxes, assigned, labels, targets):
+def unknown_queries(boxes, assigned, regions):
+    """Queries without a target, of whose own box one region covers more than a half."""
+
+    def covers(region, box):
+        (x1, y1, x2, y2), (u1, v1, u2, v2) = corners(region), corners(box)
+        width, height = min(x2, u2) - max(x1, u1), min(y2, v2) - max(y1, v1)
+        return max(width, 0) * max(height, 0) > 0.5 * box[2] * box[3]
+
+    return {
+        i
+        for i, box in enumerate(boxes)
+        if i not in assigned and any(covers(region, box) for region in regions)
+    }
+
+
+def query_losses(logits, boxes, assigned, labels, targets, regions):
     """Sums of focal (x 2), L1 (x 5), GIoU (x 2) over one clip; ``assigned``: query -> target."""
+    unknown = unknown_queries(boxes, assigned, regions)
     cls = sum(
         focal(logits[i, c], i in assigned and labels[assigned[i]] == c)
         for i in range(len(logits))
         for c in range(CLASSES)
+        if i not in unknown
     )
     reg = sum(np.abs(boxes[i] - targets[k]).sum() for i, k in assigned.items())
     box = sum(1 - giou(boxes[i], targets[k]) for i, k in assigned.items())
@@ -82,6 +99,7 @@ def frame_sums(output, valid, targets):
         slots = np.flatnonzero(present)
         labels = targets.labels[clip].numpy()
         truth = targets.boxes_cxcywh[clip].double().numpy()
+        regions = targets.ignored_cxcywh[clip].double().numpy()
 
         def matched(logits, boxes, slots=slots, labels=labels, truth=truth):
             found = match(logits[:OBJECTS], boxes[:OBJECTS], labels[slots], truth[slots])
@@ -95,11 +113,11 @@ def frame_sums(output, valid, targets):
         for name, *tensors in heads:
             logits, boxes = (tensor[clip].double().numpy() for tensor in tensors)
             assigned = matched(logits, boxes) if name.startswith('d') else final
+            objects = logits[:OBJECTS], boxes[:OBJECTS]
+            tracklets = logits[OBJECTS + active], boxes[OBJECTS + active]
             groups = dict(
-                det=query_losses(logits[:OBJECTS], boxes[:OBJECTS], assigned, labels, truth),
-                tck=query_losses(
-                    logits[OBJECTS + active], boxes[OBJECTS + active], identity, labels, truth
-                ),
+                det=query_losses(*objects, assigned, labels, truth, regions),
+                tck=query_losses(*tracklets, identity, labels, truth, regions),
             )
             for group, values in groups.items():
                 for part, value in values.items():
@@ -107,8 +125,13 @@ def frame_sums(output, valid, targets):
                     sums[key] = sums.get(key, 0) + value
         scores = sigmoid(output.asso_logits[clip].double().numpy())
         entropy = 0
+        # of the final boxes, which are the last ones of the loop above
+        unknown = unknown_queries(objects[1], final, regions)
+        unknown_slots = {active[n] for n in unknown_queries(tracklets[1], identity, regions)}
         for i in range(OBJECTS):
             for k in active:
+                if i in unknown and k in unknown_slots:
+                    continue
                 same = final.get(i) == k and present[k]
                 entropy -= np.log(scores[i, k] if same else 1 - scores[i, k])
         sums['loss_asso'] = sums.get('loss_asso', 0) + 10 * entropy
@@ -152,17 +175,22 @@ def random_output(clips, seed, grad=False):
     return FrameOutput(detections, embeds, *tensors[2:])
 
 
-def random_targets(present, seed):
+def random_targets(present, seed, regions=0):
     generator = torch.Generator().manual_seed(seed)
     present = torch.tensor(present, dtype=torch.bool)
     boxes = torch.rand(*present.shape, 4, generator=generator) * 0.6 + 0.2
     labels = torch.randint(CLASSES, present.shape, generator=generator)
     shapes = [(48, 64), (200, 100)][: len(present)]
-    return FrameTargets(boxes * present[..., None], labels * present, present, shapes)
+    ignored = torch.rand(len(present), regions, 4, generator=generator) * 0.5 + 0.5
+    ignored[1:, 1:] = 0  # other clips have one region at most, and padding
+    if regions == 1:
+        ignored[0, 0] = torch.tensor([0.5, 0.5, 1, 1])  # the whole image
+    return FrameTargets(boxes * present[..., None], labels * present, present, shapes, ignored)
 
 
 def random_clip():
-    """Three frames of two clips, 4 and 2 identities; some are absent, some tracklets ended."""
+    """Three frames of two clips, 4 and 2 identities; some are absent, some tracklets ended. There
+    are ignored regions in the second and third frame."""
     present = [
         [[1, 1, 0, 0], [1, 0, 0, 0]],
         [[1, 0, 1, 1], [0, 0, 0, 0]],
@@ -177,7 +205,7 @@ def random_clip():
         (
             random_output(2, t),
             torch.tensor(valid[t], dtype=torch.bool),
-            random_targets(present[t], t),
+            random_targets(present[t], t, regions=t),
         )
         for t in range(3)
     ]
@@ -207,6 +235,7 @@ def one_clip(frame, clip):
             targets.labels[one],
             targets.present[one],
             targets.img_shapes[one],
+            targets.ignored_cxcywh[one],
         ),
     )
 
@@ -232,6 +261,11 @@ def test_equals_the_transcription(criterion):
     assert len(losses) == (DECODER + SGLA) * 2 * len(PARTS) + 1
     for name in losses:
         assert ours[name] == pytest.approx(reference[name], rel=2e-5, abs=1e-6), name
+    # the ignored regions of this clip leave out objects of every head, tracklets, and pairs
+    everything = [(o, v, t._replace(ignored_cxcywh=torch.zeros(2, 0, 4))) for o, v, t in frames]
+    for name, value in clip_losses(criterion, everything).items():
+        if name.endswith(('det_cls', 'loss_asso')) or name == 'loss_tck_cls':
+            assert ours[name] < value, name
 
 
 def test_weights_of_equation_1(criterion):
@@ -290,6 +324,87 @@ def test_an_absent_tracklet_is_background(criterion):
     assert losses['loss_asso'] == pytest.approx(10 * np.log(2))  # the pair is no pair
 
 
+def scene(regions, unmatched=(0.1, 0.1, 0.2, 0.2), tracklet=(0.1, 0.1, 0.2, 0.2), absent=True):
+    """Two objects and a tracklet, all scores 0.5, in one layer. The first object is on the target
+    of slot 0, the second has the box ``unmatched``; the tracklet is in slot 1, whose target is
+    absent, or in slot 0."""
+    found = [0.7, 0.7, 0.2, 0.2]
+    boxes = torch.tensor([found, unmatched, tracklet, tracklet])[None, None]
+    logits, embeds = torch.zeros(1, 1, 4, 1), torch.zeros(1, 4, 8)
+    output = FrameOutput(
+        Detections(embeds, boxes[0], logits, boxes), embeds, logits, boxes, torch.zeros(1, 2, 2)
+    )
+    targets = FrameTargets(
+        torch.tensor([[found, [0.0] * 4]]),
+        torch.zeros(1, 2, dtype=torch.long),
+        torch.tensor([[True, False]]),
+        [(100, 100)],
+        torch.tensor(regions, dtype=torch.float32).reshape(1, -1, 4),
+    )
+    return output, torch.tensor([[not absent, absent]]), targets
+
+
+LOG2 = np.log(2)
+FOUND, BACKGROUND = 2 * 0.25 * 0.25 * LOG2, 2 * 0.75 * 0.25 * LOG2  # weight * alpha * 0.5^2 * BCE
+CROWD = [0.15, 0.1, 0.3, 0.2]  # cxcywh: x 0-0.3, y 0-0.2
+
+
+@pytest.mark.parametrize(
+    ('regions', 'box', 'left_out'),
+    [
+        ([], (0.1, 0.1, 0.2, 0.2), False),
+        ([CROWD], (0.1, 0.1, 0.2, 0.2), True),  # inside: 1 of its area, IoU 0.67
+        ([CROWD], (0.1, 0.1, 0.05, 0.05), True),  # a person in a crowd: IoU 0.04
+        ([CROWD], (0.1, 0.19, 0.2, 0.2), True),  # y 0.09-0.29: 0.55 of it
+        ([CROWD], (0.1, 0.21, 0.2, 0.2), False),  # y 0.11-0.31: 0.45 of it
+        ([CROWD], (0.5, 0.5, 1.0, 1.0), False),  # around the crowd
+        ([CROWD, [0.5, 0.1, 0.1, 0.1]], (0.5, 0.1, 0.1, 0.1), True),  # the second region
+        ([[0.0] * 4], (0.1, 0.1, 0.2, 0.2), False),  # padding
+    ],
+)
+def test_an_object_in_an_ignored_region_is_not_background(criterion, regions, box, left_out):
+    losses = clip_losses(criterion, [scene(regions, unmatched=box)])
+    expected = FOUND + (0 if left_out else BACKGROUND)
+    for name in ('loss_det_cls', 'd0.loss_det_cls'):
+        assert losses[name] == pytest.approx(expected), name
+
+
+def test_an_absent_tracklet_in_an_ignored_region_is_not_background(criterion):
+    """And its pair with an object there is no pair to learn from: who is it?"""
+    losses = clip_losses(criterion, [scene([])])
+    assert losses['loss_tck_cls'] == pytest.approx(BACKGROUND)
+    assert losses['loss_asso'] == pytest.approx(10 * LOG2)  # mean of two pairs
+    assert losses['asso_fp'] == 2
+    losses = clip_losses(criterion, [scene([CROWD])])
+    assert losses['loss_tck_cls'] == 0
+    # the pair with the object on the target counts, the mean is over two as before
+    assert losses['loss_asso'] == pytest.approx(10 * LOG2 / 2)
+    assert losses['asso_fp'] == 1
+    # an object in the region, a tracklet outside: they are not the same
+    losses = clip_losses(criterion, [scene([CROWD], tracklet=(0.5, 0.5, 0.1, 0.1))])
+    assert losses['loss_tck_cls'] == pytest.approx(BACKGROUND)
+    assert losses['loss_asso'] == pytest.approx(10 * LOG2)
+
+
+def test_what_has_a_target_is_never_left_out(criterion):
+    """A region over the whole image: of objects and tracklets, those with a target stay."""
+    whole = [[0.5, 0.5, 1.0, 1.0]]
+    with_target = dict(tracklet=(0.7, 0.7, 0.2, 0.2), absent=False)
+    losses = clip_losses(criterion, [scene(whole, **with_target)])
+    assert losses['loss_det_cls'] == losses['loss_tck_cls'] == pytest.approx(FOUND)
+    assert losses['loss_asso'] == pytest.approx(10 * LOG2)
+    without = clip_losses(criterion, [scene([], **with_target)])
+    assert without['loss_det_cls'] == pytest.approx(FOUND + BACKGROUND)
+    for name in ('loss_det_reg', 'loss_det_box', 'loss_tck_reg', 'loss_tck_box', 'loss_asso'):
+        assert losses[name] == without[name], name
+
+
+def test_the_share_that_ignores_is_an_argument():
+    strict = DecoupledTrackingLoss(ignore_iof_thr=0.6)
+    losses = clip_losses(strict, [scene([CROWD], unmatched=(0.1, 0.19, 0.2, 0.2))])
+    assert losses['loss_det_cls'] == pytest.approx(FOUND + BACKGROUND)
+
+
 def test_matched_object_and_counts(criterion):
     """Targets 0, 2 are objects 4, 1; tracklets 0, 1 are valid, 1 is absent; hand-set scores."""
     output = random_output(1, 0)
@@ -313,7 +428,9 @@ def test_matched_object_and_counts(criterion):
 
 def test_decoder_layers_are_matched_anew_and_sgla_layers_by_the_final_output(criterion):
     """Moving boxes of one head changes the matching of that head alone, or of all SGLA layers."""
-    frame = random_clip()[2]
+    output, valid, targets = random_clip()[2]
+    # in an ignored region a layer's classes would depend on its own boxes
+    frame = output, valid, targets._replace(ignored_cxcywh=torch.zeros(2, 0, 4))
     before = criterion.frame(*frame).sums
 
     def changed(move):

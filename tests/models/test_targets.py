@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.structures import InstanceData
 
 from lamotr_mm.models.targets import clip_targets
 
@@ -48,6 +50,23 @@ def test_a_clip_without_targets_has_one_absent_slot(make_clip):
     assert len(frames) == 2
     assert all(frame.boxes_cxcywh.shape == (1, 1, 4) for frame in frames)
     assert not any(frame.present.any() for frame in frames)
+
+
+def test_ignored_regions_are_padded_to_the_same_number(make_clip):
+    one, other = make_clip([{}, {1: [0, 0, 9, 9]}]), make_clip([{}, {}], img_shape=(32, 48))
+    regions = torch.tensor([[0, 0, 48, 32], [24, 16, 72, 48]]).float()
+    one[1].ignored_instances = InstanceData(bboxes=regions)
+    other[0].ignored_instances = InstanceData(bboxes=HorizontalBoxes(regions[:1]))
+    other[1].ignored_instances = InstanceData(bboxes=regions[:0])
+    first, second = clip_targets([one, other], CPU)
+    assert first.ignored_cxcywh.shape == second.ignored_cxcywh.shape == (2, 2, 4)
+    expected = torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
+    torch.testing.assert_close(second.ignored_cxcywh[0], expected)
+    torch.testing.assert_close(first.ignored_cxcywh[1, 0], torch.tensor([0.5, 0.5, 1.0, 1.0]))
+    assert not first.ignored_cxcywh[0].any()
+    assert not second.ignored_cxcywh[1].any()
+    assert second.present.tolist() == [[True], [False]]  # a region is no target
+    assert clip_targets([make_clip([{}])], CPU)[0].ignored_cxcywh.shape == (1, 0, 4)
 
 
 def test_an_id_twice_in_a_frame_is_refused(make_clip):

@@ -184,7 +184,7 @@ def _export_ranks(launcher: str) -> None:
     if missing:
         raise ValueError(
             f'--launcher {launcher}: {", ".join(missing)} not set in the environment; '
-            'start the tool with tools/dist_*.sh, tools/slurm_*.sh or mpirun'
+            'start the tool with tools/dist_*.sh, tools/slurm.sh or mpirun'
         )
     for target, source in zip(('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), sources, strict=True):
         os.environ[target] = os.environ[source]

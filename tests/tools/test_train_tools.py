@@ -12,7 +12,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ('dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh', 'build_mmcv.sh')
+SCRIPTS = ('dist_train.sh', 'dist_test.sh', 'slurm.sh', 'build_mmcv.sh')
 
 TOY_MODULE = """
 import torch
@@ -292,21 +292,37 @@ def test_shell_scripts(script):
     assert f'Usage: tools/{script}' in refused.stderr
 
 
-@pytest.mark.parametrize(
-    ('script', 'tool_call'),
-    [
-        ('slurm_train.sh', 'train.py c.py --work-dir last --launcher slurm --amp'),
-        ('slurm_test.sh', 'test.py c.py last --launcher slurm --amp'),
-    ],
-)
-def test_slurm_scripts_call_srun(tmp_path, script, tool_call):
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\necho "$@"\n')
+def slurm(folder: Path, *args: str, **variables: str) -> subprocess.CompletedProcess:
+    """Run tools/slurm.sh with an `srun` that prints its arguments, one per line."""
+    srun = folder / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "PYTHONPATH=$PYTHONPATH"\n')
     srun.chmod(0o755)
-    env = {'PATH': f'{tmp_path}:/usr/bin:/bin', 'GPUS': '16', 'SRUN_ARGS': '--qos high'}
-    command = [ROOT / 'tools' / script, 'part', 'job', 'c.py', 'last', '--amp']
-    shown = subprocess.run(command, env=env, capture_output=True, text=True)
-    expected = '-p part --job-name=job --gres=gpu:8 --ntasks=16 --ntasks-per-node=8'
-    assert shown.stdout.startswith(expected)
-    assert '--qos high python -u' in shown.stdout
-    assert shown.stdout.rstrip().endswith(tool_call)
+    env = {'PATH': f'{folder}:/usr/bin:/bin', **variables}
+    command = [ROOT / 'tools' / 'slurm.sh', *args]
+    return subprocess.run(command, env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ('task', 'target'), [('train', ['--work-dir', 'my dir']), ('test', ['my dir'])]
+)
+def test_slurm_script_calls_srun(tmp_path, task, target):
+    done = slurm(
+        tmp_path, task, 'part', 'job', 'c.py', 'my dir', '--amp', GPUS='16', SRUN_ARGS='--qos high'
+    )
+    assert done.stdout.splitlines() == [
+        *('-p', 'part', '--job-name=job', '--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8'),
+        *('--cpus-per-task=5', '--kill-on-bad-exit=1', '--qos', 'high'),
+        *('python', '-u', str(ROOT / 'tools' / f'{task}.py'), 'c.py', *target),
+        *('--launcher', 'slurm', '--amp', f'PYTHONPATH={ROOT}'),
+    ]
+
+
+def test_slurm_script_asks_for_no_more_gpus_than_there_are_tasks(tmp_path):
+    done = slurm(tmp_path, 'test', 'part', 'job', 'c.py', 'w.pth', GPUS='2')
+    assert {'--gres=gpu:2', '--ntasks=2', '--ntasks-per-node=2'} <= set(done.stdout.split())
+
+
+def test_slurm_script_refuses_another_task(tmp_path):
+    done = slurm(tmp_path, 'tune', 'part', 'job', 'c.py', 'w.pth')
+    assert (done.returncode, done.stdout) == (2, '')
+    assert "train or test, not 'tune'" in done.stderr

@@ -10,6 +10,8 @@ import torch
 from mmdet.models import MobileNetV2
 from torch import nn
 
+from lamotr_mm.version import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -116,7 +118,7 @@ class TestPublish:
         assert published['state_dict']['count'].dtype == torch.int64
         torch.save(published, tmp_path / 'weights.pth')
         loaded = torch.load(tmp_path / 'weights.pth', weights_only=True)
-        assert loaded['meta'] == {'epoch': 2}
+        assert loaded['meta'] == {'epoch': 2, 'lamotr_mm_version': __version__}
 
     def test_overflow_is_named(self):
         checkpoint = dict(state_dict={'sgla.score.bias': torch.tensor([1e6])})

@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 
 from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.version import __version__
 from lamotr_mm.weights.checkpoints import existing_checkpoint
 
 
 def publish(checkpoint: dict) -> dict:
-    """``{'state_dict': ..., 'meta': ...}`` with float tensors as float16 and plain-typed meta only.
+    """``{'state_dict': ..., 'meta': ...}`` with float tensors as float16 and plain-typed meta only:
+    what training wrote of epoch, iteration, seed and mmengine, and the version that publishes.
 
     Args:
         checkpoint: of mmengine's ``CheckpointHook``.
@@ -37,7 +39,7 @@ def publish(checkpoint: dict) -> dict:
             )
     meta = checkpoint.get('meta', {})
     kept = {key: meta[key] for key in ('epoch', 'iter', 'seed', 'mmengine_version') if key in meta}
-    return dict(state_dict=state, meta=kept)
+    return dict(state_dict=state, meta={**kept, 'lamotr_mm_version': __version__})
 
 
 def read(path: Path) -> dict:

@@ -94,6 +94,21 @@ def test_pins_lie_in_the_ranges_and_are_installed(name):
         assert requirement.specifier.contains(metadata.version(requirement.name)), requirement
 
 
+def test_hooks_before_a_commit_use_the_pinned_ruff():
+    hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())
+    revisions = {repo['repo'].rpartition('/')[2]: repo['rev'] for repo in hooks['repos']}
+    pin = next(iter(requirements('constraints')['ruff'].specifier)).version
+    assert revisions['ruff-pre-commit'] == f'v{pin}'
+
+
+def test_workflow_runs_the_ci_script_on_the_torch_of_the_makefile():
+    workflow = yaml.safe_load((ROOT / '.github/workflows/ci.yml').read_text())
+    job = workflow['jobs']['test']
+    assert [step['run'] for step in job['steps'] if 'run' in step] == ['make env', '.ci/run']
+    torch = re.search(r'^TORCH \?= (\S+)$', (ROOT / 'Makefile').read_text(), re.MULTILINE).group(1)
+    assert job['env']['TORCH'].split()[0] == torch
+
+
 def test_guard_agrees_with_the_requirements():
     """The newest tested version of the guard is inside the range that pip installs."""
     names = {'torch': 'torch', 'mmengine': 'onedl-mmengine', 'mmcv': 'onedl-mmcv'}

@@ -5,6 +5,7 @@ May import: tracking.
 """
 
 from .criterion import DecoupledTrackingLoss
+from .folded_mobilenetv2 import FoldedMobileNetV2
 from .lamotr import LAMOTR
 from .sgla import SGLA
 from .sotd_head import DeformableSOTDHead, SOTDHead
@@ -15,6 +16,7 @@ __all__ = [
     'SGLA',
     'DecoupledTrackingLoss',
     'DeformableSOTDHead',
+    'FoldedMobileNetV2',
     'SOTDHead',
     'TrackletUpdate',
 ]

@@ -19,12 +19,16 @@ class ClipTracklets:
     tracklet's target is born again from its object. A tracklet whose target is absent stays,
     frozen, as at inference.
 
-    Two disturbances make the tracklet decoder meet what it meets at inference; the paper has
-    neither (both default to 0).
+    Three disturbances make the tracklet decoder meet what it meets at inference; the paper has none
+    of them (all default to 0).
 
     Args:
         score_thr, iou_thr: τ_det and τ_IoU.
         drop_prob: probability that a carried or newborn tracklet is dropped.
+        miss_prob: probability that a tracklet is frozen although its target is there and was
+            found, as if it had been missed. Finding a lost target again, which tracking asks for
+            all the time, is else almost never a positive example. As MOTIP's occlusion of
+            trajectories in training (Gao et al., CVPR 2025), which masks tokens instead.
         false_positive_prob: probability that a spare slot is filled with the best-scored object
             that has no target.
         spare_slots: number of such slots.
@@ -35,6 +39,7 @@ class ClipTracklets:
         score_thr: float = 0.5,
         iou_thr: float = 0.5,
         drop_prob: float = 0.0,
+        miss_prob: float = 0.0,
         false_positive_prob: float = 0.0,
         spare_slots: int = 0,
     ) -> None:
@@ -43,6 +48,7 @@ class ClipTracklets:
         self.score_thr = score_thr
         self.iou_thr = iou_thr
         self.drop_prob = drop_prob
+        self.miss_prob = miss_prob
         self.false_positive_prob = false_positive_prob
         self.spare_slots = spare_slots
 
@@ -73,10 +79,11 @@ class ClipTracklets:
         born = targets.present & ~kept & object_good
         absent = valid & ~targets.present
         survives = torch.rand(valid.shape, device=valid.device) >= self.drop_prob
+        missed = torch.rand(valid.shape, device=valid.device) < self.miss_prob
         object_index = torch.where(object_good, matched_object, -1)
         decisions = SlotDecisions(
             object_index,
-            present=kept,
+            present=kept & ~missed,
             born=born & survives,
             valid=((kept | born) & survives) | absent,
         )

@@ -41,13 +41,21 @@ class TrackletUpdate(BaseModule):
 
     Args:
         weight: ``w``; 1 for DanceTrack, 0.9 for SportsMOT, 0.5 for MOT17 (Sec. 4.2).
+        anchor: whose box the next anchor of a *matched* tracklet is, its own (``'tracklet'``)
+            or its object's (``'object'``): objects are found anew in every
+            frame, so that their boxes do not drift.
     """
 
-    def __init__(self, weight: float = 1.0, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, weight: float = 1.0, anchor: str = 'tracklet', init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
+        if anchor not in ('tracklet', 'object'):
+            raise ValueError(f"tracklet_update.anchor={anchor!r} must be 'tracklet' or 'object'")
         if not 0 <= weight <= 1:
             raise ValueError(f'tracklet_update.weight={weight} must lie in 0..1 (w of Eq. 2)')
         self.weight = weight
+        self.anchor = anchor
 
     def forward(
         self, state: TrackletState, output: FrameOutput, decisions: SlotDecisions
@@ -67,6 +75,8 @@ class TrackletUpdate(BaseModule):
         mixed = self.weight * tracklets + (1 - self.weight) * objects
         query = torch.where(matched, mixed, tracklets)
         query = torch.where(present, query, state.query)
+        if self.anchor == 'object':
+            tracklet_boxes = torch.where(matched, object_boxes, tracklet_boxes)
         anchor = torch.where(present, tracklet_boxes, state.anchor_cxcywh)
         return TrackletState(
             query=torch.where(born, objects, query),

@@ -97,6 +97,25 @@ def test_dropped_tracklets_end_and_absent_ones_stay():
     assert kept / 2000 == pytest.approx(0.75, abs=0.04)
 
 
+def test_missed_tracklets_are_frozen_with_their_target_there():
+    """As lost ones at inference: kept, but neither found nor born; others are as without it."""
+    objects = [(GOOD, BOX)] * OBJECTS
+    # 0: found; 1: bad, so born again from its object; 2: absent; 3: new
+    output, targets = frame(objects, [(GOOD, BOX), (BAD, BOX), (GOOD, BOX), IDLE], [1, 1, 0, 1])
+    result = decide(ClipTracklets(miss_prob=1.0), output, [1, 1, 1, 0], targets, [0, 1, -1, 3])
+    assert result == dict(
+        object_index=[0, 1, -1, 3], present=[0, 0, 0, 0], born=[0, 1, 0, 1], valid=[1, 1, 1, 1]
+    )
+    torch.manual_seed(0)
+    module = ClipTracklets(miss_prob=0.25)
+    found = [decide(module, output, [1, 1, 1, 0], targets, [0, 1, -1, 3]) for _ in range(1000)]
+    assert sum(r['present'][0] for r in found) / 1000 == pytest.approx(0.75, abs=0.05)
+    assert all(r['valid'] == [1, 1, 1, 1] and r['born'] == [0, 1, 0, 1] for r in found)
+    # a dropped one is gone, missed or not
+    both = ClipTracklets(miss_prob=1.0, drop_prob=1.0)
+    assert decide(both, output, [1, 1, 1, 0], targets, [0, 1, -1, 3])['valid'] == [0, 0, 1, 0]
+
+
 def test_false_positives_take_spare_slots_for_one_frame():
     """The best objects without a target are inserted as newborns; next frame they are gone."""
     objects = [(0.2, BOX), (GOOD, BOX), (0.6, FAR), (0.4, FAR)]

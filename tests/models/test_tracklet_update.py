@@ -68,6 +68,20 @@ def test_queries_carry_gradients_and_anchors_do_not():
     )
 
 
+def test_next_anchor_from_the_matched_object():
+    """Only a matched tracklet's anchor changes; its query and the other four cases do not."""
+    state, output, _, _ = state_and_output()
+    own = TrackletUpdate(0.9)(state, output, DECISIONS)
+    after = TrackletUpdate(0.9, anchor='object')(state, output, DECISIONS)
+    boxes = output.boxes_cxcywh[-1][0]
+    torch.testing.assert_close(after.anchor_cxcywh[0, 0], boxes[1])
+    torch.testing.assert_close(after.anchor_cxcywh[0, 1:], own.anchor_cxcywh[0, 1:])
+    torch.testing.assert_close(after.query, own.query)
+    assert not after.anchor_cxcywh.requires_grad
+    with pytest.raises(ValueError, match=r"tracklet_update\.anchor='box'"):
+        TrackletUpdate(anchor='box')
+
+
 def test_it_has_no_parameters_and_needs_a_share():
     assert not list(TrackletUpdate(0.5).parameters())
     for weight in (-0.1, 1.1):

@@ -20,16 +20,19 @@ class ClipSampler(BaseFrameSample):
     Args:
         clip_len (int): T, frames in a clip. Defaults to 3.
         max_interval (int): Largest distance between neighbours, in frames. Defaults to 10.
+        reverse_prob (float): Probability that the clip runs backwards in time, which doubles the
+            motions and turns leaving into entering. Defaults to 0, as in the paper.
         collect_video_keys (Sequence[str]): Keys of the video to copy into each frame.
 
     Raises:
-        ValueError: `clip_len` or `max_interval` is below 1.
+        ValueError: `clip_len` or `max_interval` is below 1, or `reverse_prob` is no probability.
     """
 
     def __init__(
         self,
         clip_len: int = 3,
         max_interval: int = 10,
+        reverse_prob: float = 0.0,
         collect_video_keys: Sequence[str] = ('video_id', 'video_length'),
     ) -> None:
         if clip_len < 1 or max_interval < 1:
@@ -37,9 +40,12 @@ class ClipSampler(BaseFrameSample):
                 'ClipSampler needs clip_len >= 1 and max_interval >= 1, '
                 f'got {clip_len} and {max_interval}'
             )
+        if not 0 <= reverse_prob <= 1:
+            raise ValueError(f'reverse_prob={reverse_prob} of ClipSampler must lie in 0..1')
         super().__init__(collect_video_keys=list(collect_video_keys))
         self.clip_len = clip_len
         self.max_interval = max_interval
+        self.reverse_prob = reverse_prob
 
     def sample_frames(self, start: int, video_length: int) -> list[int]:
         """Draws the indices of a clip's frames.
@@ -49,14 +55,18 @@ class ClipSampler(BaseFrameSample):
             video_length (int): Number of frames in the video.
 
         Returns:
-            list[int]: `clip_len` indices, ascending; equal ones only where the video is shorter.
+            list[int]: `clip_len` indices, ascending, or descending where the clip is reversed;
+            equal ones only where the video is shorter.
         """
         last = video_length - 1
         steps = self.clip_len - 1
         start = max(0, min(start, last - steps))
         widest = min(self.max_interval, (last - start) // max(steps, 1))
         interval = random.randint(1, max(widest, 1))
-        return [min(start + interval * step, last) for step in range(self.clip_len)]
+        indices = [min(start + interval * step, last) for step in range(self.clip_len)]
+        # no draw where it is off: clips stay what they were
+        backwards = self.reverse_prob > 0 and random.random() < self.reverse_prob
+        return indices[::-1] if backwards else indices
 
     def transform(self, video_infos: dict) -> dict[str, list]:
         """Collates the clip's frames.
@@ -83,5 +93,6 @@ class ClipSampler(BaseFrameSample):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(clip_len={self.clip_len}, max_interval={self.max_interval}, '
+            f'reverse_prob={self.reverse_prob}, '
             f'collect_video_keys={self.collect_video_keys})'
         )

@@ -89,7 +89,31 @@ def test_draws_a_start_where_none_is_given():
     assert starts == {0, 1, 2, 3, 4}
 
 
+def test_reversed_clips():
+    """The same clips backwards, in the share that is asked for; off, no number is drawn."""
+    forward = clips(ClipSampler(clip_len=3), 0, 10)
+    assert clips(ClipSampler(clip_len=3, reverse_prob=1.0), 0, 10) == {c[::-1] for c in forward}
+    both = ClipSampler(clip_len=3, reverse_prob=0.25)
+    random.seed(0)
+    backwards = sum(both.sample_frames(5, 100)[0] > 5 for _ in range(4000))
+    assert abs(backwards - 1000) < 120  # standard deviation 27
+    results = ClipSampler(clip_len=3, reverse_prob=1.0).transform(video(3) | dict(key_frame_id=0))
+    assert results['frame_id'] == [2, 1, 0]
+    assert results['instances'] == [[dict(id=2)], [dict(id=1)], [dict(id=0)]]
+    random.seed(0)
+    ClipSampler(clip_len=3).sample_frames(0, 10)
+    state = random.getstate()
+    random.seed(0)
+    random.randint(1, 4)
+    assert random.getstate() == state
+
+
 @pytest.mark.parametrize('arguments', [dict(clip_len=0), dict(max_interval=0)])
 def test_arguments(arguments):
     with pytest.raises(ValueError, match='ClipSampler needs clip_len >= 1'):
         ClipSampler(**arguments)
+
+
+def test_probability():
+    with pytest.raises(ValueError, match='reverse_prob=1.5 of ClipSampler'):
+        ClipSampler(reverse_prob=1.5)

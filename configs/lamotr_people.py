@@ -1,0 +1,41 @@
+"""A small LA-MOTR on two street scenes, trained on a CPU (docs/training_small_data.md).
+
+Starts from configs/lamotr_people_detection.py.
+"""
+
+_base_ = [
+    './_base_/lamotr_mobilenetv2_small.py',
+    './_base_/datasets/people.py',
+    './_base_/schedules/adamw_small.py',
+    './_base_/default_runtime.py',
+]
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='lamotr_mm.FoldedMobileNetV2',
+        out_indices=(2, 4, 6),
+        # it has learned persons already: all of it stays as it is
+        frozen_stages=7,
+        init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/person_mobilenetv2.pth'),
+    ),
+    neck=dict(in_channels=[32, 96, 320]),
+    tracklet_update=dict(weight=0.6),
+    clip_tracklets=dict(miss_prob=0.3),
+    lifecycle=dict(det_thr=0.3, new_thr=0.5, gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
+)
+
+custom_hooks = [
+    *_base_.custom_hooks,
+    # over about 100 steps
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),
+]
+
+load_from = 'work_dirs/lamotr_people_detection/epoch_1.pth'
+max_epochs = 2
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),
+    _base_.param_scheduler | dict(T_max=max_epochs),
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)

@@ -140,7 +140,9 @@ def convert(graph: Graph, mean=MEAN, std=STD) -> dict[str, torch.Tensor]:
                     prefix = f'{stage}.{number}.{name}'
                     layer = _convolution(graph, layer, module, prefix, state)
             if block.with_res_shortcut:
-                layer = graph.follow(layer, 'Add', fits=lambda u: entered in graph.inputs[u])
+                layer = graph.follow(
+                    layer, 'Add', fits=lambda u, entered=entered: entered in graph.inputs[u]
+                )
     # raw BGR * scale = (normalised RGB - black) * std * scale
     std = torch.tensor(std)
     folded = state['conv1.conv.weight'].flip(1) * std[:, None, None] * scale.item()

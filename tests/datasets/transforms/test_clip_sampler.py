@@ -115,5 +115,5 @@ def test_arguments(arguments):
 
 
 def test_probability():
-    with pytest.raises(ValueError, match='reverse_prob=1.5 of ClipSampler'):
+    with pytest.raises(ValueError, match=r'reverse_prob=1\.5 of ClipSampler'):
         ClipSampler(reverse_prob=1.5)

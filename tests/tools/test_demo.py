@@ -66,8 +66,8 @@ def test_perfect_tracks_score_100(demo, short, tiny_tracker, tmp_path, capsys, m
     """Frame numbers of the video, its ground truth and the tracks agree."""
     scene = get_scene(short)
 
-    def oracle(model, data):
-        (sample,) = data['data_samples']
+    def oracle(model, inputs, data_samples, **kwargs):
+        (sample,) = data_samples
         frame = scene.render(sample[0].frame_id)
         sample[0].pred_track_instances = InstanceData(
             bboxes=torch.from_numpy(frame.boxes_xyxy),
@@ -76,7 +76,7 @@ def test_perfect_tracks_score_100(demo, short, tiny_tracker, tmp_path, capsys, m
         )
         return [sample]
 
-    monkeypatch.setattr(LAMOTR, 'test_step', oracle)
+    monkeypatch.setattr(LAMOTR, 'predict', oracle)
     demo.main(arguments(tiny_tracker, tmp_path))
     line = next(line for line in capsys.readouterr().out.splitlines() if 'combined' in line)
     # HOTA, DetA, AssA, LocA, MOTA, IDF1

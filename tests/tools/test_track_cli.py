@@ -155,13 +155,13 @@ def test_the_input_is_never_overwritten(track, images, tmp_path):
 
 
 def test_ctrl_c_leaves_no_file(track, folder, monkeypatch):
-    def interrupted(model, data):
-        if data['data_samples'][0][0].frame_id == 2:
+    def interrupted(model, inputs, data_samples, **kwargs):
+        if data_samples[0][0].frame_id == 2:
             raise KeyboardInterrupt
-        return test_step(model, data)
+        return predict(model, inputs, data_samples, **kwargs)
 
-    test_step = LAMOTR.test_step
-    monkeypatch.setattr(LAMOTR, 'test_step', interrupted)
+    predict = LAMOTR.predict
+    monkeypatch.setattr(LAMOTR, 'predict', interrupted)
     status, _, err = track(folder, '--out', 'o.mp4', '--mot-out', 'o.txt')
     assert status == 130 and 'interrupted' in err and 'Traceback' not in err
     assert not list(Path().iterdir())

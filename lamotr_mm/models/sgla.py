@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lamotr_mm.registry import MODELS
 
+from .layers.pair_readout import pair_readout
 from .structures import Detections, FrameOutput
 
 # (embeds (B, N, d), anchors_cxcywh (B, N, 4)) -> logits (B, N, C), boxes_cxcywh (B, N, 4)
@@ -23,7 +24,8 @@ class SpatialWeightedAttention(BaseModule):
     ``O <- LN(O + FFN(O))`` (the block of the Edge-Augmented Graph Transformer that the paper builds
     on), ``M <- M + A W_upd``. The paper gives M for object-tracklet pairs only, so the
     object-tracklet block of the logits gets ``M W_asso``, the tracklet-object block its transpose,
-    the other two get 0; and ``A W_upd`` reads the mean of the two blocks.
+    the other two get 0; and ``A W_upd`` reads the mean of the two blocks. :class:`SGLA` applies
+    ``w_asso`` and ``w_upd``.
     """
 
     def __init__(self, embed_dims: int, num_heads: int, ffn_dims: int) -> None:
@@ -41,26 +43,29 @@ class SpatialWeightedAttention(BaseModule):
         self.ffn = FFN(embed_dims, ffn_dims, num_fcs=2, ffn_drop=0.0)
         self.ffn_norm = nn.LayerNorm(embed_dims)
 
-    def forward(self, embeds: Tensor, asso: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, embeds: Tensor, bias: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """One round of association.
 
         Args:
             embeds: ``O(l)``, ``(B, Nd + Nt, d)``.
-            asso: ``M(l) + E_diff(l)``, ``(B, Nd, Nt, d)``.
+            bias: ``(M(l) + E_diff(l)) W_asso``, ``(B, heads, Nd, Nt)``.
             valid: ``(B, Nt)`` bool; padded tracklets are nobody's key.
 
         Returns:
-            ``O(l+1)`` and ``M(l+1)``, of the same shapes.
+            ``O(l+1)``, and the mean of A's object-tracklet and tracklet-object blocks,
+            ``(B, heads, Nd, Nt)``.
         """
-        num_objects = asso.shape[1]
+        num_objects = bias.shape[2]
         q, k, v = (
             proj(embeds).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        logits = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-        logits = logits + _block_bias(self.w_asso(asso).permute(0, 3, 1, 2))
-        padded = torch.cat([valid.new_zeros(len(valid), num_objects), ~valid], 1)
-        attention = logits.masked_fill(padded[:, None, None], -torch.inf).softmax(-1)
+        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        # in place: each pass over this matrix takes as long as the products
+        logits[:, :, :num_objects, num_objects:] += bias
+        logits[:, :, num_objects:, :num_objects] += bias.transpose(-1, -2)
+        logits[..., num_objects:].masked_fill_(~valid[:, None, None], -torch.inf)
+        attention = logits.softmax(-1)
 
         update = self.out_proj((attention @ v).transpose(1, 2).flatten(2))
         embeds = self.attn_norm(embeds + update)
@@ -68,18 +73,7 @@ class SpatialWeightedAttention(BaseModule):
 
         object_tracklet = attention[:, :, :num_objects, num_objects:]
         tracklet_object = attention[:, :, num_objects:, :num_objects].transpose(-1, -2)
-        pairs = (object_tracklet + tracklet_object) / 2
-        return embeds, asso + self.w_upd(pairs.permute(0, 2, 3, 1))
-
-
-def _block_bias(bias: Tensor) -> Tensor:
-    """``(B, heads, Nd, Nt)`` -> ``(B, heads, N, N)``: it and its transpose off the diagonal."""
-    objects, tracklets = bias.shape[-2:]
-    top = torch.cat([bias.new_zeros(*bias.shape[:2], objects, objects), bias], -1)
-    bottom = torch.cat(
-        [bias.transpose(-1, -2), bias.new_zeros(*bias.shape[:2], tracklets, tracklets)], -1
-    )
-    return torch.cat([top, bottom], -2)
+        return embeds, (object_tracklet + tracklet_object) / 2
 
 
 @MODELS.register_module()
@@ -87,9 +81,16 @@ class SGLA(BaseModule):
     """Scores every object-tracklet pair while the two exchange information.
 
     In each of ``L`` layers: boxes of ``O(l)`` by the shared detection head -> pairwise differences
-    ``B_diff`` -> relative deviation encoding ``E_diff`` (one MLP, shared by the layers) ->
-    ``M(l) + E_diff`` -> :class:`SpatialWeightedAttention`. ``M(0) = 0``; the scores are
-    ``S = sigmoid(M(L) w)``.
+    ``B_diff`` -> relative deviation encoding ``E_diff = W_2 relu(W_1 B_diff + b_1) + b_2`` (one
+    MLP, shared by the layers) -> ``M(l) + E_diff`` -> :class:`SpatialWeightedAttention`.
+    ``M(0) = 0``; the scores are ``S = sigmoid(M(L) w)``.
+
+    M, ``(Nd, Nt, d)``, is not stored. It enters linear maps only, the readers ``W_asso`` of each
+    layer and ``w``, and is a sum of linear maps: of hidden units ``H = relu(W_1 B_diff + b_1)`` and
+    of attention. So every reader is multiplied with ``W_2`` and ``W_upd`` first, and what it reads
+    of M adds up layer by layer: ``readings += (readers W_2) H(l)``, then
+    ``readings += (readers W_upd(l)) A(l)``, ``heads`` numbers a pair for each layer ahead and one
+    for the score. Values and gradients are those of the paper's form, which the tests hold.
 
     Args:
         embed_dims: ``d``.
@@ -132,12 +133,15 @@ class SGLA(BaseModule):
         embeds, anchors = detections.embeds, detections.anchors_cxcywh
         boxes = detections.boxes_cxcywh[-1]
         num_objects = embeds.shape[1] - valid.shape[1]
-        asso = embeds.new_zeros(1)  # M(0) = 0, broadcast
+        readers, readings = self._readers()
         all_logits, all_boxes = [], []
         for layer in self.layers:
-            difference = boxes[:, :num_objects, None] - boxes[:, None, num_objects:]
-            asso = asso + self.deviation_mlp(difference)
-            embeds, asso = layer(embeds, asso, valid)
+            readings = readings + self._read_deviation(boxes, num_objects, readers)
+            bias, readings = readings.tensor_split([layer.num_heads], 1)
+            readers = readers[layer.num_heads :]
+            embeds, pairs = layer(embeds, bias, valid)
+            update = (readers @ layer.w_upd.weight) @ pairs.flatten(2)
+            readings = readings + update.unflatten(2, pairs.shape[2:])
             logits, boxes = head(embeds, anchors)
             all_logits.append(logits)
             all_boxes.append(boxes)
@@ -146,5 +150,29 @@ class SGLA(BaseModule):
             embeds=embeds,
             logits=torch.stack(all_logits),
             boxes_cxcywh=torch.stack(all_boxes),
-            asso_logits=self.score(asso).squeeze(-1),
+            asso_logits=readings.squeeze(1),
         )
+
+    def _readers(self) -> tuple[Tensor, Tensor]:
+        """All that reads M: ``W_asso`` of each layer, then ``w``.
+
+        Returns:
+            Weights ``(L * heads + 1, d)``, and what they read where H and A are 0: the biases that
+            all pairs share, ``(1, L * heads + 1, 1, 1)``.
+        """
+        shared = self.score.weight.new_zeros(self.score.in_features)
+        constants = []
+        for layer in self.layers:
+            shared = shared + self.deviation_mlp.layers[1].bias
+            constants.append(layer.w_asso(shared))
+            shared = shared + layer.w_upd.bias
+        constants.append(self.score(shared))
+        weights = [layer.w_asso.weight for layer in self.layers] + [self.score.weight]
+        return torch.cat(weights), torch.cat(constants)[None, :, None, None]
+
+    def _read_deviation(self, boxes_cxcywh: Tensor, num_objects: int, readers: Tensor) -> Tensor:
+        """``readers W_2 relu(W_1 B_diff + b_1)`` of all pairs, ``(B, readers, Nd, Nt)``."""
+        first, second = self.deviation_mlp.layers
+        # W_1 (a - b) + b_1 = (W_1 a + b_1) - W_1 b: one product a box, none a pair
+        rows, columns = (first.weight @ boxes_cxcywh.mT).tensor_split([num_objects], 2)
+        return pair_readout(rows + first.bias[:, None], columns, readers @ second.weight)

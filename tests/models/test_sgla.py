@@ -1,11 +1,13 @@
-"""SGLA against a plain-loop NumPy transcription of Sec. 3.2 and the block of EGT, in float64."""
+"""SGLA, which folds M, against two plain forms of Sec. 3.2 and the block of EGT that store it, in
+float64: NumPy loops, and PyTorch for the gradients.
+"""
 
 import numpy as np
 import pytest
 import torch
 
 from lamotr_mm.models import SGLA
-from lamotr_mm.models.structures import Detections
+from lamotr_mm.models.structures import Detections, FrameOutput
 
 WIDTH, HEADS, LAYERS, OBJECTS = 12, 3, 3, 4
 
@@ -32,11 +34,13 @@ def sigmoid(x):
 
 
 def reference_layer(weights, prefix, embeds, asso, num_objects):
-    """``O(l)``, ``M(l) + E_diff(l)`` of one frame without padding -> ``O(l+1)``, ``M(l+1)``."""
+    """``O(l)``, ``M(l) + E_diff(l)`` of one frame without padding -> ``O(l+1)``, ``M(l+1)`` and
+    what the attention was biased with, ``(heads, Nd, Nt)``.
+    """
     count, tracklets = len(embeds), len(embeds) - num_objects
     size = WIDTH // HEADS
     q, k, v = (linear(weights, f'{prefix}.{name}_proj', embeds) for name in 'qkv')
-    attention = np.zeros((HEADS, count, count))
+    attention, biases = np.zeros((HEADS, count, count)), np.zeros((HEADS, *asso.shape[:2]))
     for head in range(HEADS):
         part = slice(head * size, (head + 1) * size)
         logits = q[:, part] @ k[:, part].T / np.sqrt(size)
@@ -45,6 +49,7 @@ def reference_layer(weights, prefix, embeds, asso, num_objects):
                 bias = linear(weights, f'{prefix}.w_asso', asso[i, j])[head]
                 logits[i, num_objects + j] += bias
                 logits[num_objects + j, i] += bias
+                biases[head, i, j] = bias
         attention[head] = softmax(logits)
     heads = [attention[h] @ v[:, h * size : (h + 1) * size] for h in range(HEADS)]
     embeds = embeds + linear(weights, f'{prefix}.out_proj', np.concatenate(heads, -1))
@@ -58,11 +63,11 @@ def reference_layer(weights, prefix, embeds, asso, num_objects):
         for j in range(tracklets):
             pair = (attention[:, i, num_objects + j] + attention[:, num_objects + j, i]) / 2
             asso[i, j] += linear(weights, f'{prefix}.w_upd', pair)
-    return embeds, asso
+    return embeds, asso, biases
 
 
 def reference_sgla(weights, embeds, anchors, num_objects, head):
-    """One frame without padding: ``O``, ``M``, boxes and logits of each layer, and ``S``."""
+    """One frame without padding: ``O``, bias, boxes and logits of each layer, and ``S``."""
     asso = np.zeros((num_objects, len(embeds) - num_objects, WIDTH))  # M(0)
     layers = []
     for layer in range(LAYERS):
@@ -73,9 +78,48 @@ def reference_sgla(weights, embeds, anchors, num_objects, head):
                 difference = boxes[i] - boxes[num_objects + j]
                 hidden = np.maximum(linear(weights, 'deviation_mlp.layers.0', difference), 0)
                 asso[i, j] += linear(weights, 'deviation_mlp.layers.1', hidden)
-        embeds, asso = reference_layer(weights, f'layers.{layer}', embeds, asso, num_objects)
-        layers.append((embeds, asso, *head(embeds, anchors)))
+        embeds, asso, bias = reference_layer(weights, f'layers.{layer}', embeds, asso, num_objects)
+        layers.append((embeds, bias, *head(embeds, anchors)))
     return layers, sigmoid(linear(weights, 'score', asso)[..., 0])
+
+
+class PlainSGLA(SGLA):
+    """The paper's form in PyTorch: M is a tensor ``(B, Nd, Nt, d)``."""
+
+    def forward(self, detections, valid, head):
+        embeds, anchors = detections.embeds, detections.anchors_cxcywh
+        boxes, count = detections.boxes_cxcywh[-1], detections.embeds.shape[1] - valid.shape[1]
+        asso = embeds.new_zeros(len(embeds), count, valid.shape[1], embeds.shape[-1])
+        every_logits, every_box = [], []
+        for layer in self.layers:
+            difference = boxes[:, :count, None] - boxes[:, None, count:]
+            first, second = self.deviation_mlp.layers
+            asso = asso + second(first(difference).relu())
+            embeds, pairs = self.attend(layer, embeds, layer.w_asso(asso), valid)
+            asso = asso + layer.w_upd(pairs)
+            logits, boxes = head(embeds, anchors)
+            every_logits.append(logits)
+            every_box.append(boxes)
+        scores = self.score(asso)[..., 0]
+        return FrameOutput(
+            detections, embeds, torch.stack(every_logits), torch.stack(every_box), scores
+        )
+
+    @staticmethod
+    def attend(layer, embeds, bias, valid):
+        """``(B, Nd, Nt, heads)`` bias -> ``O(l+1)`` and the mean of A's two blocks."""
+        count, total = bias.shape[1], embeds.shape[1]
+        full = bias.new_zeros(len(embeds), total, total, HEADS)
+        full[:, :count, count:], full[:, count:, :count] = bias, bias.transpose(1, 2)
+        full[:, :, count:][~valid[:, None].expand(-1, total, -1)] = -torch.inf
+        split = (len(embeds), total, HEADS, WIDTH // HEADS)
+        q, k, v = (p(embeds).view(split) for p in (layer.q_proj, layer.k_proj, layer.v_proj))
+        logits = torch.einsum('bihc,bjhc->bijh', q, k) / split[-1] ** 0.5
+        attention = (logits + full).softmax(2)
+        update = torch.einsum('bijh,bjhc->bihc', attention, v).flatten(2)
+        embeds = layer.attn_norm(embeds + layer.out_proj(update))
+        pairs = attention[:, :count, count:] + attention[:, count:, :count].transpose(1, 2)
+        return layer.ffn_norm(layer.ffn(embeds)), pairs / 2
 
 
 # ---------------------------------------------------------------- ours
@@ -114,7 +158,7 @@ def detections(batch, tracklets, head, seed=0):
 
 
 def record_layers(module):
-    """Lists that fill with the inputs and outputs (embeds, asso) of each layer."""
+    """Lists that fill with each layer's inputs (embeds, bias) and outputs (embeds, pairs)."""
     inputs, outputs = [], []
     for layer in module.layers:
         layer.register_forward_hook(
@@ -131,7 +175,7 @@ def test_every_layer_equals_the_paper(sgla, valid):
     valid = torch.tensor(valid, dtype=torch.bool)
     frame = detections(*valid.shape, head)
     weights = {name: value.numpy() for name, value in sgla.state_dict().items()}
-    _, outputs = record_layers(sgla)
+    inputs, outputs = record_layers(sgla)
     result = sgla(frame, valid, head.torch)
 
     for clip, mask in enumerate(valid):
@@ -143,11 +187,10 @@ def test_every_layer_equals_the_paper(sgla, valid):
             OBJECTS,
             head.numpy,
         )
-        for index, (embeds, asso, logits, boxes) in enumerate(layers):
-            ours_embeds, ours_asso = outputs[index]
+        for index, (embeds, bias, logits, boxes) in enumerate(layers):
             for ours, reference in [
-                (ours_embeds[clip, used], embeds),
-                (ours_asso[clip, :, mask], asso),
+                (outputs[index][0][clip, used], embeds),
+                (inputs[index][1][clip, :, :, mask], bias),
                 (result.logits[index, clip, used], logits),
                 (result.boxes_cxcywh[index, clip, used], boxes),
             ]:
@@ -168,7 +211,63 @@ def test_association_starts_from_zero(sgla):
     sgla(frame, torch.ones(1, 2, dtype=torch.bool), head.torch)
     boxes = frame.boxes_cxcywh[-1]
     difference = boxes[:, :OBJECTS, None] - boxes[:, None, OBJECTS:]
-    torch.testing.assert_close(inputs[0][1], sgla.deviation_mlp(difference), rtol=0, atol=0)
+    bias = sgla.layers[0].w_asso(sgla.deviation_mlp(difference)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(inputs[0][1], bias, rtol=1e-12, atol=1e-12)
+
+
+MASKS = {
+    'one_frame': [[1, 1, 1]],
+    'padded_batch': [[1, 0, 1, 1, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1]],
+    'no_tracklets': [[0, 0], [0, 0]],
+    'no_slots': [[]],
+}
+
+
+@pytest.mark.parametrize('valid', MASKS.values(), ids=MASKS)
+def test_values_and_gradients_are_those_of_the_form_that_stores_m(sgla, valid):
+    """All outputs that anyone reads, and the gradient of everything that has one."""
+    head, valid = SharedHead(), torch.tensor(valid, dtype=torch.bool)
+    plain = PlainSGLA(WIDTH, HEADS, LAYERS, ffn_dims=20).double()
+    plain.load_state_dict(sgla.state_dict())
+    results = []
+    for module in (sgla, plain):
+        frame = detections(*valid.shape, head)
+        leaves = [tensor.requires_grad_() for tensor in frame]
+        output = module(frame, valid, head.torch)
+        used = torch.cat([torch.ones(len(valid), OBJECTS, dtype=torch.bool), valid], 1)
+        values = [
+            output.embeds[used],
+            output.logits[:, used],
+            output.boxes_cxcywh[:, used],
+            output.asso_logits.mT[valid],
+        ]
+        generator = torch.Generator().manual_seed(1)
+        loss = sum((v * torch.randn(v.shape, generator=generator)).sum() for v in values)
+        wanted = [*module.parameters(), leaves[0], leaves[1], leaves[3]]
+        gradients = torch.autograd.grad(loss, wanted, materialize_grads=True)
+        results.append([*values, *gradients])
+    for ours, reference in zip(*results):
+        scale = reference.detach().abs().max().item() if reference.numel() else 1
+        torch.testing.assert_close(ours, reference, rtol=0, atol=1e-12 * max(1, scale))
+
+
+def test_nothing_as_wide_as_m_is_kept_for_the_backward_pass():
+    """M would have ``Nd * Nt * d`` numbers; neither it nor the MLP's hidden layer is there."""
+    torch.manual_seed(0)
+    module, objects, tracklets = SGLA(256, 8, 2, ffn_dims=8), 24, 16
+    embeds = torch.randn(1, objects + tracklets, 256)
+    anchors = torch.rand(1, objects + tracklets, 4)
+    frame = Detections(embeds, anchors, embeds[None, ..., :1], anchors[None])
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        valid = torch.ones(1, tracklets, dtype=torch.bool)
+        module(frame, valid, lambda embeds, _: (embeds[..., :1], embeds[..., :4].sigmoid()))
+    assert kept and max(tensor.numel() for tensor in kept.values()) < objects * tracklets * 256
 
 
 def test_without_valid_tracklets_everything_is_finite(sgla):

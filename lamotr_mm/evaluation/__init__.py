@@ -4,7 +4,7 @@ What belongs here scores results or writes them for somebody who does. May impor
 preparation.
 """
 
-from .sequences import BENCHMARKS, evaluate_sequences, format_table
+from .sequences import BENCHMARKS, evaluate_sequences, format_table, table_cells
 from .submission import find_problems, write_submission
 from .tracking_metric import TrackingMetric
 
@@ -14,5 +14,6 @@ __all__ = [
     'evaluate_sequences',
     'find_problems',
     'format_table',
+    'table_cells',
     'write_submission',
 ]

@@ -116,7 +116,10 @@ def overlapping_pairs(boxes_xywh: np.ndarray) -> int:
 
 
 def format_table(results: Mapping[str, dict]) -> str:
-    """Table of what `evaluate_sequences` returns: one line per sequence, per class, and for all."""
+    """Table of what `evaluate_sequences` returns: one line per sequence, per class, and for all.
+
+    A score that has no case to be computed from is '-', see `table_cells`.
+    """
     columns = [*_FIELDS, 'overlapping_pairs']
     lines = [['sequence', *(name.replace('_', ' ') for name in columns)]]
     groups = [results['sequences']]
@@ -124,19 +127,46 @@ def format_table(results: Mapping[str, dict]) -> str:
         groups.append({f'class {name}': scores for name, scores in results['classes'].items()})
     groups.append({'combined': results['combined']})
     for group in groups:
-        lines += [
-            [name, *(_cell(scores.get(c)) for c in columns)] for name, scores in group.items()
-        ]
+        lines += [[name, *table_cells(scores, columns)] for name, scores in group.items()]
     table = AsciiTable(lines)
     table.inner_footing_row_border = True
     table.justify_columns = {i: 'right' for i in range(1, len(columns) + 1)}
     return table.table
 
 
-def _cell(value: float | int | None) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.2f}' if isinstance(value, float) else str(value)
+def table_cells(
+    scores: Mapping[str, float | int], columns: Iterable[str], decimals: int = 2
+) -> list[str]:
+    """One cell of a table for each column.
+
+    '-' stands where there is no score, and where TrackEval gives a number to a quotient of nothing
+    by nothing: LocA (100) and AssA (0) without a true positive, MOTA without ground truth, and
+    HOTA, DetA and IDF1 where there are neither ground truth nor tracks.
+
+    Args:
+        scores (Mapping[str, float | int]): Of a sequence, a class or all (`evaluate_sequences`).
+        columns (Iterable[str]): Names of scores.
+        decimals (int): Of numbers that are no counts.
+    """
+    undefined = _undefined(scores)
+    cells = []
+    for name in columns:
+        value = scores.get(name)
+        if value is None or name in undefined:
+            cells.append('-')
+        else:
+            cells.append(str(value) if isinstance(value, int) else f'{value:.{decimals}f}')
+    return cells
+
+
+def _undefined(scores: Mapping[str, float | int]) -> set[str]:
+    """Names of the scores that are a quotient of nothing by nothing."""
+    if scores['DetA'] > 0:
+        return set()
+    names = {'LocA', 'AssA'}  # means over true positives, of which there is none at any threshold
+    if scores['FN'] == 0:  # hence no ground truth
+        names |= {'MOTA'} if scores['FP'] else {'MOTA', 'HOTA', 'DetA', 'IDF1'}
+    return names
 
 
 def _quiet() -> dict:

@@ -5,7 +5,7 @@ import pytest
 import trackeval
 from trackeval.datasets import MotChallenge2DBox
 
-from lamotr_mm.evaluation import evaluate_sequences, format_table
+from lamotr_mm.evaluation import evaluate_sequences, format_table, table_cells
 from lamotr_mm.evaluation.sequences import ArrayDataset, overlapping_pairs
 
 TUD = ('TUD-Campus', 'TUD-Stadtmitte')
@@ -367,12 +367,55 @@ class TestErrors:
             evaluate_sequences({}, {})
 
 
+def table_lines(table: str) -> dict[str, list[str]]:
+    """Cells of each line of a table, by their first one."""
+    lines = [[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()]
+    return {line[0]: line for line in lines if line}
+
+
 def test_table():
     truth = {'a': np.concatenate([boxes([1, 2], 1), boxes([1], 2, x=50, cls=2)])}
-    table = format_table(evaluate_sequences(truth, truth, classes=('bee', 'wasp')))
-    lines = [[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()[1::1]]
-    lines = {line[0]: line for line in lines if line}
+    lines = table_lines(format_table(evaluate_sequences(truth, truth, classes=('bee', 'wasp'))))
     assert list(lines) == ['sequence', 'a', 'class bee', 'class wasp', 'combined']
     assert lines['sequence'][1] == 'HOTA'
     assert lines['combined'][1] == '100.00'
     assert lines['class wasp'][-1] == '-'
+
+
+def test_table_has_no_number_where_nothing_was_measured():
+    """The values stay TrackEval's."""
+    here, there = boxes([1, 2], 1), boxes([1, 2], 1, x=5000)
+    results = evaluate_sequences(
+        dict(hit=here, miss=here, silent=here, invented=[], empty=[]),
+        dict(hit=here, miss=there, invented=there),
+        frames=dict.fromkeys(('hit', 'miss', 'silent', 'invented', 'empty'), (1, 2)),
+    )
+    assert results['sequences']['miss']['LocA'] == pytest.approx(100)
+    assert results['sequences']['invented']['MOTA'] == 0
+    lines = table_lines(format_table(results))
+    names = ('HOTA', 'DetA', 'AssA', 'LocA', 'MOTA', 'IDF1', 'FP', 'FN')
+    shown = {
+        sequence: [line[lines['sequence'].index(name)] for name in names]
+        for sequence, line in lines.items()
+    }
+    assert shown['hit'] == ['100.00'] * 6 + ['0', '0']
+    assert shown['miss'] == ['0.00', '0.00', '-', '-', '-100.00', '0.00', '2', '2']
+    assert shown['silent'] == ['0.00', '0.00', '-', '-', '0.00', '0.00', '0', '2']
+    assert shown['invented'] == ['0.00', '0.00', '-', '-', '-', '0.00', '2', '0']
+    assert shown['empty'] == ['-'] * 6 + ['0', '0']
+    # 2 true, 4 false, 4 missed boxes
+    assert shown['combined'][1] == '20.00' and shown['combined'][3] == '100.00'
+
+
+def test_table_without_a_true_positive_in_a_class():
+    truth = {'a': np.concatenate([boxes([1, 2], 1), boxes([1], 2, x=50, cls=2)])}
+    tracks = {'a': boxes([1, 2], 1)}
+    lines = table_lines(format_table(evaluate_sequences(truth, tracks, classes=('bee', 'wasp'))))
+    column = lines['sequence'].index('LocA')
+    assert lines['class wasp'][column] == '-'
+    assert lines['class bee'][column] == lines['a'][column] == lines['combined'][column] == '100.00'
+
+
+def test_cells():
+    scores = dict(HOTA=12.345, DetA=10.0, AssA=7.0, IDSW=3)
+    assert table_cells(scores, ('HOTA', 'IDSW', 'MOTP'), decimals=1) == ['12.3', '3', '-']

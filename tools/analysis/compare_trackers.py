@@ -21,6 +21,7 @@ from rich.table import Table
 
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
+from lamotr_mm.evaluation import table_cells
 
 BYTETRACK = dict(type='mmdet.ByteTracker', motion=dict(type='mmdet.KalmanFilter'))
 TRACKERS = {
@@ -75,7 +76,8 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(2)
     table = Table('tracker', *COLUMNS, title=f'{args.config}, same detections')
     for name, metrics in results.items():
-        table.add_row(name, *(f'{metrics[f"track/{column}"]:.1f}' for column in COLUMNS))
+        scores = {key.removeprefix('track/'): value for key, value in metrics.items()}
+        table.add_row(name, *table_cells(scores, COLUMNS, decimals=1))
     Console().print(table)
 
 

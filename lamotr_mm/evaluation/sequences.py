@@ -89,7 +89,7 @@ def evaluate_sequences(
 
     Raises:
         ValueError: No sequence, a benchmark or class that is not known, an id twice in a frame, a
-            box that is not finite, tracks of an unknown sequence or frame.
+            box that is not finite or of negative size, tracks of an unknown sequence or frame.
     """
     _check_arguments(ground_truth, predictions, benchmark)
     names = (classes[0],) if benchmark else tuple(classes)

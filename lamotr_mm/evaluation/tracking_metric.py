@@ -66,8 +66,8 @@ class TrackingMetric(BaseMetric):
 
     Raises:
         ValueError: Unknown benchmark; `format_only` without a file to write; while processing: an
-            id twice in a frame, a box that is not finite, a label outside the classes, no ground
-            truth; at the end: tracks that the server would not take.
+            id twice in a frame, a box that is not finite or of negative size, a label outside the
+            classes, no ground truth; at the end: tracks that the server would not take.
     """
 
     default_prefix = 'track'

@@ -27,8 +27,8 @@ def as_rows(rows, what: str) -> np.ndarray:
         what (str): Name of the rows for error messages.
 
     Raises:
-        ValueError: Fewer than 7 columns, a box that is not finite, or a frame or id that is no
-            integer.
+        ValueError: Fewer than 7 columns, a box that is not finite or of negative width or height,
+            or a frame or id that is no integer.
     """
     rows = np.asarray(rows, dtype=np.float64)
     if rows.size == 0:
@@ -41,11 +41,15 @@ def as_rows(rows, what: str) -> np.ndarray:
     if rows.shape[1] == 7:
         rows = np.column_stack([rows, np.full(len(rows), -1.0)])
     rows = rows[:, :8]
-    for bad in rows[~np.isfinite(rows[:, :6]).all(1)][:1]:
-        raise ValueError(
-            f'{what}, frame {bad[FRAME]:g}, id {bad[ID]:g}: the box (x, y, w, h) = '
-            f'{bad[BOX].tolist()} is not finite'
-        )
+    for fits, why in (
+        (np.isfinite(rows[:, :6]).all(1), 'is not finite'),
+        ((rows[:, BOX][:, 2:] >= 0).all(1), 'has a negative width or height'),
+    ):
+        for bad in rows[~fits][:1]:
+            raise ValueError(
+                f'{what}, frame {bad[FRAME]:g}, id {bad[ID]:g}: the box (x, y, w, h) = '
+                f'{bad[BOX].tolist()} {why}'
+            )
     for bad in rows[(rows[:, :2] != np.round(rows[:, :2])).any(1)][:1]:
         raise ValueError(f'{what}: frame {bad[FRAME]:g} and id {bad[ID]:g} should be integers')
     return rows

@@ -346,6 +346,12 @@ class TestErrors:
             ValueError, match='a, ground truth, frame 3: id 1 occurs more than once'
         ):
             evaluate_sequences({'a': twice}, {'a': good})
+        inside_out = boxes([3], 1)
+        inside_out[0, 4] = -1
+        with pytest.raises(ValueError, match=r'a, tracks, frame 3, id 1: .* negative width'):
+            evaluate_sequences({'a': good}, {'a': inside_out})
+        with pytest.raises(ValueError, match=r'a, ground truth, frame 3, id 1: .* negative width'):
+            evaluate_sequences({'a': inside_out}, {'a': good})
         with pytest.raises(ValueError, match=r'a, tracks, frame 3, id 1: class 2 \(label 1\)'):
             evaluate_sequences({'a': good}, {'a': boxes([3], 1, cls=2)}, benchmark='MOT17')
         with pytest.raises(

@@ -137,6 +137,7 @@ LINES = {
     '1,0,5,5,9,9,0.5,-1,-1,-1\n': 'frame 1, id 0: ids count from 1',
     GOOD + GOOD: 'frame 1: id 1 occurs more than once',
     '1,1,nan,5,9,9,0.5,-1,-1,-1\n': 'is not finite',
+    '1,1,5,5,9,-9,0.5,-1,-1,-1\n': 'has a negative width or height',
     '1,1,5,5,0,9,0.5,-1,-1,-1\n': 'width and height should be positive',
     '1,1,5,5,9,9,inf,-1,-1,-1\n': 'the score is not finite',
     '1,1,5,5,9,9,0.5,2,-1,-1\n': 'column 8 should be -1',

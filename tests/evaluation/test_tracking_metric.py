@@ -212,6 +212,11 @@ def test_errors_name_sequence_frame_and_id():
 
     fails('yard, tracks, frame 5: id 7 occurs more than once', [good, good])
     fails(r'yard, tracks, frame 5, id 7: the box .* not finite', [[*good[:4], np.nan, *good[5:]]])
+    for wide, high in ((-9, 9), (9, -9)):
+        turned = [*good[:4], wide, high, *good[6:]]
+        fails(r'yard, tracks, frame 5, id 7: .* negative width or height', [turned])
+        only_files = TrackingMetric(format_only=True, outfile_prefix='never/written')
+        fails(r'yard, tracks, frame 5, id 7: .* negative width or height', [turned], only_files)
     fails(r'frame 5, id 7: class 2 \(label 1\) is outside 1\.\.1', [[*good[:7], 2]])
     no_truth = {k: v for k, v in meta.items() if k != 'instances'}
     with pytest.raises(

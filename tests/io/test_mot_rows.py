@@ -48,6 +48,10 @@ def test_rows_are_checked():
     assert as_rows([], 'x').shape == (0, 8)
     with pytest.raises(ValueError, match=r'x, frame 3, id 8: the box .* is not finite'):
         as_rows([good, [3, 8, 0, np.nan, 5, 5, 1]], 'x')
+    for size in ((-5, 5), (5, -0.1)):
+        with pytest.raises(ValueError, match=r'x, frame 3, id 8: .* negative width or height'):
+            as_rows([good, [3, 8, 0, 0, *size, 1]], 'x')
+    assert as_rows([[1, 1, 0, 0, 0, -0.0, 1]], 'x')[0, 2:6].tolist() == [0, 0, 0, 0]
     with pytest.raises(ValueError, match=r'frame 1\.5 and id 1 should be integers'):
         as_rows([[1.5, *good[1:]]], 'x')
     with pytest.raises(ValueError, match=r'x: expected rows .* shape \(1, 3\)'):

@@ -34,7 +34,7 @@ def synthetic_demo(model: LAMOTR, out_dir: Path) -> None:
     )
     sequence = write_sequence(SCENE, out_dir)
     video = sequence / f'{sequence.name}.mp4'
-    print('Tracking it')
+    print(f'Tracking {video}')
     summary = track(model, video, out_dir, 'synthetic')
     scores = evaluate_sequences(
         {'synthetic': read_rows(sequence / 'gt' / 'gt.txt')},
@@ -42,7 +42,7 @@ def synthetic_demo(model: LAMOTR, out_dir: Path) -> None:
         frames={'synthetic': range(1, SCENE.length + 1)},
     )
     print(format_table(scores))
-    print(f'{summary}\n  {video} (before tracking)')
+    print(summary)
 
 
 def make_parser() -> argparse.ArgumentParser:

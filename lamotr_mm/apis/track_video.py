@@ -17,6 +17,7 @@ from lamotr_mm.models import LAMOTR
 from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
 from lamotr_mm.visualization.draw_tracks import TrackPainter
 
+from .few_tracks import few_tracks_hint
 from .inferencer import track_frames
 
 
@@ -28,17 +29,20 @@ class TrackSummary(NamedTuple):
         tracks: number of ids that were output.
         seconds: wall time, reading and writing included.
         files: files that were written.
+        hint: what to look at where (almost) nothing was tracked.
     """
 
     frames: int
     tracks: int
     seconds: float
     files: list[Path]
+    hint: str | None = None
 
     def __str__(self) -> str:
         rate = self.frames / max(self.seconds, 1e-9)
         files = ''.join(f'\n  {file}' for file in self.files)
-        return f'{self.frames} frames, {self.tracks} tracks, {rate:.1f} frames/s{files}'
+        hint = f'\n{self.hint}' if self.hint else ''
+        return f'{self.frames} frames, {self.tracks} tracks, {rate:.1f} frames/s{files}{hint}'
 
 
 def track_video(
@@ -70,7 +74,7 @@ def track_video(
     _check_outputs(files, frames.path)
     meter = Progress(frames.num_frames, sys.stderr if progress else None)
     painter, sample_of_run = TrackPainter(), EvenSample()
-    ids = set()
+    ids, boxes = set(), 0
     with ExitStack() as on_exit:
         video = rows = None
         if out is not None:
@@ -81,6 +85,7 @@ def track_video(
         for number, image, sample in track_frames(model, frames):
             tracks = sample.pred_track_instances
             ids.update(tracks.instances_id.tolist())
+            boxes += len(tracks)
             if rows is not None:
                 rows.writelines(mot_lines(number, tracks))
             if video is not None or sheet is not None:
@@ -94,7 +99,8 @@ def track_video(
         if sheet is not None:
             write_png(sheet, contact_sheet(sample_of_run.frames()))
     meter.finish()
-    return TrackSummary(meter.count, len(ids), meter.seconds, files)
+    hint = few_tracks_hint(model.cfg, meter.count, boxes)
+    return TrackSummary(meter.count, len(ids), meter.seconds, files, hint)
 
 
 def mot_lines(number: int, tracks: InstanceData) -> list[str]:

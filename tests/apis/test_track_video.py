@@ -123,7 +123,7 @@ def test_nothing_is_loaded_from_disk():
 def test_all_outputs(folder, tmp_path, capsys):
     out = [tmp_path / 'out' / name for name in ('a.mp4', 'a.txt', 'a.png')]
     summary = track_video(EchoModel(), open_frames(folder), *out)
-    assert (summary.frames, summary.tracks, summary.files) == (4, 2, out)
+    assert (summary.frames, summary.tracks, summary.files, summary.hint) == (4, 2, out, None)
     assert '4/4 frames' in capsys.readouterr().err
     assert sorted(file.name for file in (tmp_path / 'out').iterdir()) == ['a.mp4', 'a.png', 'a.txt']
     assert out[1].read_text().splitlines() == [
@@ -200,3 +200,4 @@ def test_progress_of_a_terminal():
 def test_summary_names_the_files():
     text = str(TrackSummary(30, 4, 2.0, [Path('a.mp4'), Path('b.txt')]))
     assert text == '30 frames, 4 tracks, 15.0 frames/s\n  a.mp4\n  b.txt'
+    assert str(TrackSummary(30, 0, 2.0, [], 'look here')).splitlines()[1:] == ['look here']

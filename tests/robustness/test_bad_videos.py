@@ -78,10 +78,15 @@ def test_odd_frames(ready):
     assert one == [row for row in expected if row[0] == 3]
 
 
-def test_nothing_in_the_video(ready):
-    """A model that finds nothing: an empty result, not an error."""
+def test_nothing_in_the_video(ready, capsys):
+    """A model that finds nothing: an empty result, not an error, and what its weights know."""
     ready.config('model = dict(lifecycle=dict(det_thr=1.0))')
     assert track(folder('black', {1: np.zeros((64, 96, 3), np.uint8)})) == []
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith('Few tracks (0 boxes in 1 frames): weights of config.py know pedestrian')
+    ready.config(EVERY_OBJECT)
+    assert len(track('videos/train/a')) > 6
+    assert 'Few tracks' not in capsys.readouterr().out
 
 
 def test_broken_inputs(ready, capsys):

@@ -11,13 +11,14 @@ import argparse
 import sys
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmcv.cnn import ConvModule
 
-from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.apis.files import replace_on_success
 from lamotr_mm.models import FoldedMobileNetV2
 
 # of the configs' data preprocessor, RGB
@@ -140,15 +141,18 @@ def convert(graph: Graph, mean=MEAN, std=STD) -> dict[str, torch.Tensor]:
                     prefix = f'{stage}.{number}.{name}'
                     layer = _convolution(graph, layer, module, prefix, state)
             if block.with_res_shortcut:
-                layer = graph.follow(
-                    layer, 'Add', fits=lambda u, entered=entered: entered in graph.inputs[u]
-                )
+                layer = graph.follow(layer, 'Add', fits=_adds(graph, entered))
     # raw BGR * scale = (normalised RGB - black) * std * scale
     std = torch.tensor(std)
     folded = state['conv1.conv.weight'].flip(1) * std[:, None, None] * scale.item()
     state['conv1.conv.weight'] = folded
     state['black'] = -torch.tensor(mean) / std
     return state
+
+
+def _adds(graph: Graph, entered: str) -> Callable[[str], bool]:
+    """Whether a layer also takes the one that entered the block."""
+    return lambda user: entered in graph.inputs[user]
 
 
 def _convolution(graph: Graph, layer: str, module: ConvModule, prefix: str, state: dict) -> str:

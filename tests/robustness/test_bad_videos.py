@@ -4,6 +4,7 @@ import math
 import shutil
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -87,6 +88,26 @@ def test_nothing_in_the_video(ready, capsys):
     ready.config(EVERY_OBJECT)
     assert len(track('videos/train/a')) > 6
     assert 'Few tracks' not in capsys.readouterr().out
+
+
+def test_a_video_that_was_cut_off(ready, caplog):
+    """Tracked as far as it goes, with a warning; the whole one without."""
+    with av.open('whole.mkv', 'w') as container:
+        stream = container.add_stream('libx264', rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, 'yuv420p'
+        for number in range(1, 31):
+            image = av.VideoFrame.from_ndarray(draw(number, (1, 2)), format='bgr24')
+            container.mux(stream.encode(image))
+        container.mux(stream.encode())
+    rows = track('whole.mkv')
+    assert {row[0] for row in rows} == set(range(1, 31))
+    assert 'cut off' not in caplog.text
+    truncate(Path(shutil.copy('whole.mkv', 'half.mkv')))
+    some = track('half.mkv')
+    frames = {row[0] for row in some}
+    assert 1 <= len(frames) < 30
+    assert some == [row for row in rows if row[0] in frames]
+    assert f'half.mkv ends after frame {len(frames)}, at ' in caplog.text
 
 
 def test_broken_inputs(ready, capsys):

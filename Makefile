@@ -17,9 +17,12 @@ PIP_FLAGS ?=
 VIDEO ?=
 
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 PINS := -c requirements/constraints.txt
 STAMPS := $(VENV)/stamps
+# pip warns of every package that one of several indexes lacks: that goes to a log
+PIP_LOG := $(VENV)/pip.log
+pip_install = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) $(1) 2>$(PIP_LOG) || \
+	{ sed '/^WARNING: /d' $(PIP_LOG) >&2; echo 'pip failed; its warnings are in $(PIP_LOG)' >&2; exit 1; }
 # more threads than free cores make small networks many times slower
 RUN := OMP_NUM_THREADS=1 $(PY)
 
@@ -42,8 +45,8 @@ $(STAMPS)/venv:
 
 $(STAMPS)/torch: requirements/build.txt | $(STAMPS)/venv
 	@echo '[2/5] build tools and $(TORCH)'
-	@$(PIP) -r requirements/build.txt $(PINS)
-	@$(PIP) $(TORCH)
+	@$(call pip_install,-r requirements/build.txt $(PINS))
+	@$(call pip_install,$(TORCH))
 	@touch $@
 
 $(STAMPS)/mmcv: $(STAMPS)/torch tools/build_mmcv.sh
@@ -53,13 +56,13 @@ $(STAMPS)/mmcv: $(STAMPS)/torch tools/build_mmcv.sh
 
 $(STAMPS)/requirements: $(STAMPS)/mmcv $(wildcard requirements/*.txt)
 	@echo '[4/5] the other packages'
-	@$(PIP) -r requirements.txt -r requirements/tests.txt $(PINS)
+	@$(call pip_install,-r requirements.txt -r requirements/tests.txt $(PINS))
 	@$(PY) -m pip check
 	@touch $@
 
 $(STAMPS)/package: $(STAMPS)/requirements setup.py pyproject.toml
 	@echo '[5/5] lamotr_mm itself, editable'
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(call pip_install,--no-deps --no-build-isolation -e .)
 	@$(PY) -c 'import lamotr_mm'
 	@touch $@
 	@echo 'The environment is ready: source $(VENV)/bin/activate'

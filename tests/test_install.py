@@ -141,18 +141,24 @@ def fake_project(tmp_path) -> Path:
         script.write_text(
             '#!/bin/sh\n'
             f'echo "{path} $*" >> calls\n'
-            '[ -z "$FAIL" ] || case "$0 $*" in *"$FAIL"*) exit 1 ;; esac\n'
+            'echo "WARNING: Location of $2 is ignored" >&2\n'
+            '[ -z "$FAIL" ] || case "$0 $*" in\n'
+            '*"$FAIL"*) echo "ERROR: no space" >&2; exit 1 ;; esac\n'
         )
         script.chmod(0o755)
     return tmp_path
 
 
+def run_make(project: Path, *args: str, fail: str = '') -> subprocess.CompletedProcess:
+    command = ['make', 'PYTHON=bin/python', *args]
+    env = {'PATH': '/usr/bin:/bin', 'FAIL': fail}
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+
+
 def make(project: Path, *args: str, fail: str = '') -> tuple[int, list[str]]:
     """Call make; exit status and the calls that the stand-ins wrote down."""
     (project / 'calls').unlink(missing_ok=True)
-    command = ['make', 'PYTHON=bin/python', *args]
-    env = {'PATH': '/usr/bin:/bin', 'FAIL': fail}
-    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+    done = run_make(project, *args, fail=fail)
     calls = project / 'calls'
     return done.returncode, calls.read_text().splitlines() if calls.exists() else []
 
@@ -166,6 +172,24 @@ def test_make_installs_once_and_goes_on_after_an_interruption(fake_project):
     assert 'tools/build_mmcv.sh' in calls[0], 'venv and torch are not installed again'
     assert 'import lamotr_mm' in calls[-1]
     assert make(fake_project, 'env') == (0, [])
+
+
+def test_make_shows_the_steps_and_not_the_warnings_of_pip(fake_project):
+    done = run_make(fake_project, 'env')
+    steps = [line[:5] for line in done.stdout.splitlines() if line.startswith('[')]
+    assert steps == [f'[{n}/5]' for n in range(1, 6)]
+    shown = [line for line in done.stderr.splitlines() if 'of pip' in line]
+    assert len(shown) == 1, '`pip check` is no installation'
+    assert (fake_project / '.venv/pip.log').read_text() == 'WARNING: Location of pip is ignored\n'
+
+
+@pytest.mark.parametrize('step', ['build.txt', 'torch==', 'tests.txt', '-e .'])
+def test_make_shows_errors_of_pip_and_names_the_log(fake_project, step):
+    done = run_make(fake_project, 'env', fail=step)
+    assert done.returncode != 0
+    assert 'ERROR: no space\npip failed; its warnings are in .venv/pip.log\n' in done.stderr
+    assert 'WARNING: Location of pip' in (fake_project / '.venv/pip.log').read_text()
+    assert '[5/5]' not in done.stdout or step == '-e .'
 
 
 def test_make_targets_call_the_tools(fake_project):
@@ -196,7 +220,12 @@ def fake_python(tmp_path) -> Path:
         '-m)\n'
         '    echo "$*" >>"$here/calls"\n'
         '    for i in $(seq 30); do echo "  [$i/30] c++ -c file$i.cpp"; done\n'
-        '    [ -z "$FAIL" ] || { echo "fatal error: no space"; exit 1; }\n'
+        '    [ -z "$FAIL" ] || {\n'
+        '        echo "WARNING: error-prone is ignored"\n'
+        '        echo "fatal error: no space"\n'
+        '        echo "ERROR: No matching distribution"\n'
+        '        exit 1\n'
+        '    }\n'
         '    case "$STALE $*" in\n'
         '    "yes "*--force-reinstall* | " "*) touch "$here/installed" ;;\n'
         '    esac ;;\n'
@@ -231,6 +260,9 @@ def test_build_mmcv_shows_why_it_failed(fake_python):
     done, _ = build_mmcv(fake_python, FAIL='yes')
     assert done.returncode == 1
     assert 'fatal error: no space' in done.stderr
+    assert 'ERROR: No matching distribution' in done.stderr
+    assert 'WARNING' not in done.stderr
+    assert 'mmcv-build.log' in done.stderr
 
 
 def test_build_mmcv_replaces_a_cached_build_for_another_torch(fake_python):

@@ -67,7 +67,7 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])
 echo 'Installing mmcv. Unless pip has it in its cache, it is compiled, once:'
 echo 'about 6 minutes on 2 free cores; on a GPU machine, with CUDA kernels, up to 30.'
 build "$@" || fail "mmcv was not built. Errors in $log (a second call of make starts this step anew):
-$(grep -E '[Ee]rror|Killed|No space' "$log" | tail -n 20)"
+$(grep -iE 'error|killed|no space' "$log" | grep -v '^ *WARNING: ' | tail -n 20)"
 if ! works; then
     # pip's cache does not know which torch a build was made for
     echo 'The build in the cache of pip does not fit this torch: compiling it again.'

@@ -2,6 +2,7 @@
 of ``O_obj``).
 
     python tools/analysis/compare_trackers.py configs/lamotr_pets.py demo/weights/lamotr_pets.pth
+    python tools/analysis/compare_trackers.py CONFIG CHECKPOINT --split test
 
 ByteTrack runs twice: with mmdet's default thresholds, and with all of them at 0.5 as LA-MOTR's are,
 since a DETR's scores are lower than YOLOX's.
@@ -33,16 +34,32 @@ TRACKERS = {
 COLUMNS = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDF1', 'IDSW', 'FP', 'FN')
 
 
-def compare(config: Config, checkpoint: str) -> dict[str, dict[str, float]]:
-    """Track the validation set once and give its detections to each tracker.
+def compare(config: Config, checkpoint: str, split: str = 'val') -> dict[str, dict[str, float]]:
+    """Track the validation or test data once and give their detections to each tracker.
+
+    Args:
+        config: its ``<split>_dataloader`` and ``<split>_evaluator`` are used.
+        checkpoint: file with the weights.
+        split: 'val' or 'test'.
 
     Returns:
-        tracker name -> metric name -> value, as ``val_evaluator`` reports them.
+        tracker name -> metric name -> value, as the evaluator reports them.
+
+    Raises:
+        ValueError: the config has no such data, or does not score them; see also `init_model`.
     """
-    model = init_model(config, checkpoint, default_device())
-    loader = Runner.build_dataloader(config.val_dataloader)
+    data, evaluator_cfg = (config.get(f'{split}_{part}') for part in ('dataloader', 'evaluator'))
+    if not data or not evaluator_cfg:
+        raise ValueError(
+            f'{config.filename} has no {split}_dataloader or no {split}_evaluator: name the other '
+            '--split, or set both'
+        )
     trackers = {name: MODELS.build(tracker) for name, tracker in TRACKERS.items()}
-    evaluators = {name: Evaluator(config.val_evaluator) for name in ('LA-MOTR', *trackers)}
+    evaluators = {name: Evaluator(evaluator_cfg) for name in ('LA-MOTR', *trackers)}
+    if any(getattr(metric, 'format_only', False) for metric in evaluators['LA-MOTR'].metrics):
+        raise ValueError(f'{split}_evaluator has format_only=True: comparing needs ground truth')
+    model = init_model(config, checkpoint, default_device())
+    loader = Runner.build_dataloader(data)
     for evaluator in evaluators.values():
         evaluator.dataset_meta = loader.dataset.metainfo
     bar = ProgressBar(len(loader))
@@ -67,14 +84,16 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument('config')
     parser.add_argument('checkpoint')
+    parser.add_argument('--split', choices=('val', 'test'), default='val', help='default val')
     add_cfg_options(parser)
     args = parse_args(parser, argv)
     try:
-        results = compare(load_config(args.config, args.cfg_options), args.checkpoint)
+        config = load_config(args.config, args.cfg_options)
+        results = compare(config, args.checkpoint, args.split)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'compare_trackers.py: error: {error}', file=sys.stderr)
         sys.exit(2)
-    table = Table('tracker', *COLUMNS, title=f'{args.config}, same detections')
+    table = Table('tracker', *COLUMNS, title=f'{args.config}, {args.split} split, same detections')
     for name, metrics in results.items():
         scores = {key.removeprefix('track/'): value for key, value in metrics.items()}
         table.add_row(name, *table_cells(scores, COLUMNS, decimals=1))

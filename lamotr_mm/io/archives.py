@@ -43,11 +43,6 @@ class Archive:
         self._members = {name: member for name, _, member in members}
         self.sizes = {name: size for name, size, _ in members}
 
-    def read(self, name: str) -> bytes:
-        """Content of one file."""
-        with self._damage(), self._open(name) as source:
-            return source.read()
-
     def copy(self, name: str, target: Path) -> None:
         """Writes one file of the archive to `target`, whose folder is made where it is missing.
 

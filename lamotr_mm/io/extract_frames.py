@@ -1,13 +1,12 @@
 """The frames of a video file as the numbered images of a sequence folder."""
 
 import itertools
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 
+from .files import new_folder
 from .frames import FrameReadError, open_frames
 from .mot_folder import MOTFormatError
 
@@ -34,23 +33,18 @@ def extract_frames(
     """
     if directory.is_dir():
         return
-    part = directory.with_name(f'.{directory.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     number = 0
     try:
-        for number, image in itertools.islice(open_frames(video), length):
-            file = part / f'{number:06d}.jpg'
-            if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
-                raise OSError(f'could not write {file}')
-            on_frame()
-        if length is not None and number < length:
-            raise MOTFormatError(
-                f'{video}: has {number} frames, {length} are needed: fetch the whole '
-                'video, or correct seqLength where a seqinfo.ini gives it'
-            )
-        os.replace(part, directory)
+        with new_folder(directory) as part:
+            for number, image in itertools.islice(open_frames(video), length):
+                file = part / f'{number:06d}.jpg'
+                if not cv2.imwrite(str(file), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+                    raise OSError(f'could not write {file}')
+                on_frame()
+            if length is not None and number < length:
+                raise MOTFormatError(
+                    f'{video}: has {number} frames, {length} are needed: fetch the whole '
+                    'video, or correct seqLength where a seqinfo.ini gives it'
+                )
     except FrameReadError as error:
         raise MOTFormatError(f'{video}: not a readable video: {error}') from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

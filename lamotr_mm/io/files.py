@@ -1,6 +1,7 @@
-"""Output files that are either whole or absent."""
+"""Output files and folders that are either whole or absent."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,3 +30,19 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Hands out an empty folder beside ``path``, renamed to ``path`` if the block succeeds.
+
+    Where the block raises, the folder is removed; so is one that a killed process left behind.
+    """
+    part = path.with_name(f'.{path.name}.part')
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -70,6 +70,14 @@ def read_seqinfo(folder: Path) -> dict[str, str]:
     return info
 
 
+def seqinfo_text(name: str, fps: float, length: int, width: int, height: int) -> str:
+    """Content of the ``seqinfo.ini`` of a sequence with jpg frames of so many px in ``img1/``."""
+    return (
+        f'[Sequence]\nname={name}\nimDir=img1\nframeRate={fps:g}\nseqLength={length}\n'
+        f'imWidth={width}\nimHeight={height}\nimExt=.jpg\n'
+    )
+
+
 def image_dir(folder: Path) -> Path:
     """Folder of a sequence's frames: imDir of ``seqinfo.ini``, else ``img1``."""
     return folder / read_seqinfo(folder).get('imdir', 'img1')

@@ -10,7 +10,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,7 +198,7 @@ def make_cocovid(
 
     Returns:
         tuple[dict, list[dict]]: The CocoVID content, and per sequence a summary: sequence, frames,
-        boxes, ids, ignored, 'zero size', 'other class', 'outside image'.
+        and the counts of `count` (skipped rows in the whole file, the rest in the chosen frames).
 
     Raises:
         MOTFormatError: A sequence breaks the format, or frames that are asked for are missing.
@@ -215,10 +215,12 @@ def make_cocovid(
             number: Path(os.path.relpath(sequence.frames[number], root)).as_posix()
             for number in numbers
         }
-        annotations = content.add_video(
-            sequence.name, sequence.fps, (sequence.width, sequence.height), files, rows
+        size = (sequence.width, sequence.height)
+        annotations = content.add_video(sequence.name, sequence.fps, size, files, rows)
+        frames = f'{numbers[0]}-{numbers[-1]}'
+        summary.append(
+            dict(sequence=sequence.name, frames=frames) | count(annotations, size, skipped)
         )
-        summary.append(_summary(sequence, numbers, annotations, skipped))
         on_sequence()
     return content.content, summary
 
@@ -235,20 +237,22 @@ def _numbers(part: Part, sequence: Sequence) -> range:
     return range(first, last + 1)
 
 
-def _summary(sequence: Sequence, numbers: range, annotations: list[dict], skipped: Counter) -> dict:
-    """Counts of one sequence: skipped rows in the whole file, the rest in the chosen frames."""
+def count(annotations: list[dict], size: tuple[int, int], skipped: Mapping[str, int]) -> dict:
+    """Counts of a video of (w, h) px: its annotations, and the boxes that were skipped."""
     boxes = [a for a in annotations if not a['iscrowd']]
-    size = (sequence.width, sequence.height)
     return {
-        'sequence': sequence.name,
-        'frames': f'{numbers[0]}-{numbers[-1]}',
         'boxes': len(boxes),
         'ids': len({a['instance_id'] for a in boxes}),
         'ignored': len(annotations) - len(boxes),
-        'zero size': skipped['zero size'],
-        'other class': skipped['other class'],
+        'zero size': skipped.get('zero size', 0),
+        'other class': skipped.get('other class', 0),
         'outside image': sum(outside(a['bbox'], size) for a in annotations),
     }
+
+
+def total(rows: list[dict]) -> dict:
+    """Sum of the counts of several videos (see `count`)."""
+    return {key: sum(row[key] for row in rows) for key in count([], (0, 0), {})}
 
 
 def outside(box_xywh: list[float], size: tuple[int, int]) -> bool:

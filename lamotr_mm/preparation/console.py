@@ -13,11 +13,11 @@ from rich.table import Table
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(title: str, total: int | None) -> Iterator[Callable[[], None]]:
     """Shows a bar while the block runs.
 
     Yields:
-        Callable[[], None]: To be called after each of the `total` steps.
+        Callable[[], None]: To be called after each of the `total` steps (None: unknown).
     """
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeRemainingColumn()) as progress:
@@ -36,18 +36,16 @@ def print_table(title: str, rows: list[dict]) -> None:
     Console(width=1000).print(table)
 
 
-def make_parser(description: str, out: str) -> argparse.ArgumentParser:
-    """Parser of SRC, ``--out`` (default: `out`) and ``--allow-partial``."""
+def make_parser(description: str, out: str, partial: bool = True) -> argparse.ArgumentParser:
+    """Parser of SRC, ``--out`` (default: `out`) and, if `partial`, ``--allow-partial``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('src', type=Path, help='folder of the download')
     parser.add_argument('--out', type=Path, default=Path(out), help=f'default: {out}')
-    parser.add_argument(
-        '--allow-partial',
-        action='store_true',
-        help='convert what is there of an incomplete download',
-    )
+    if partial:
+        text = 'convert what is there of an incomplete download'
+        parser.add_argument('--allow-partial', action='store_true', help=text)
     return parser
 
 

@@ -1,18 +1,22 @@
 """Single annotated scenes, such as PETS09-S2L1, cut by frames into splits."""
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import Progress, track
-
 from lamotr_mm.io.extract_frames import extract_frames
-from lamotr_mm.io.files import replace_on_success
-from lamotr_mm.io.mot_folder import find_video, image_dir, list_frames, read_sequence
+from lamotr_mm.io.files import new_folder, replace_on_success
+from lamotr_mm.io.mot_folder import (
+    find_video,
+    image_dir,
+    list_frames,
+    read_sequence,
+    seqinfo_text,
+)
 from lamotr_mm.io.mot_gt import class_rule, read_gt
 
 from .cocovid import Part, make_cocovid, write_json
+from .console import progress_bar
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,8 @@ def _take_frames(scene: Scene, src: Path, directory: Path) -> None:
     video = find_video(src)
     if video is None:
         raise ValueError(f'{src}: neither {image_dir(src).name}/ nor a video file is there')
-    with Progress() as progress:
-        task = progress.add_task(f'frames of {scene.name}', total=scene.length)
-        extract_frames(video, directory, scene.length, lambda: progress.advance(task))
+    with progress_bar(f'frames of {scene.name}', scene.length) as advance:
+        extract_frames(video, directory, scene.length, advance)
 
 
 def _copy_frames(images: Path, directory: Path, length: int) -> None:
@@ -113,15 +116,10 @@ def _copy_frames(images: Path, directory: Path, length: int) -> None:
     missing = [n for n in range(1, length + 1) if n not in frames]
     if missing:
         raise ValueError(f'{images}: {len(missing)} frames are missing, the first is {missing[0]}')
-    part = directory.with_name(f'.{directory.name}.part')
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        for number in track(range(1, length + 1), 'frames'):
+    with new_folder(directory) as part, progress_bar('frames', length) as advance:
+        for number in range(1, length + 1):
             shutil.copyfile(frames[number], part / frames[number].name)
-        os.replace(part, directory)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            advance()
 
 
 def _write_texts(scene: Scene, gt_file: Path, folder: Path) -> None:
@@ -129,12 +127,8 @@ def _write_texts(scene: Scene, gt_file: Path, folder: Path) -> None:
     lines = [line for line in gt_file.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
     kept = [line for line in lines if float(line.split(',')[0]) <= scene.length]
     sequence = read_sequence(folder)
-    info = dict(name=scene.name, imDir='img1', frameRate=scene.fps, seqLength=scene.length)
-    info |= dict(imWidth=sequence.width, imHeight=sequence.height, imExt='.jpg')
-    texts = {
-        folder / 'gt' / 'gt.txt': '\n'.join(kept),
-        folder / 'seqinfo.ini': '\n'.join(['[Sequence]', *(f'{k}={v}' for k, v in info.items())]),
-    }
+    info = seqinfo_text(scene.name, scene.fps, scene.length, sequence.width, sequence.height)
+    texts = {folder / 'gt' / 'gt.txt': '\n'.join(kept) + '\n', folder / 'seqinfo.ini': info}
     for path, text in texts.items():
         with replace_on_success(path) as part:
-            part.write_text(text + '\n')
+            part.write_text(text)

@@ -5,6 +5,7 @@ from pathlib import Path
 from lamotr_mm.datasets.synthetic.render import Frame, get_scene
 from lamotr_mm.datasets.synthetic.scene import SceneSpec
 from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.io.mot_folder import seqinfo_text
 from lamotr_mm.io.video_writer import VideoWriter
 from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
 from lamotr_mm.visualization.draw_tracks import TrackPainter
@@ -41,33 +42,21 @@ def write_sequence(spec: SceneSpec, folder: str | Path, fps: float = 10.0) -> Pa
             video.write(frame.image)
             pictures.add(number, painter(frame.image, frame.boxes_xyxy, frame.instance_ids))
             rows += _gt_rows(number, frame)
-    _write(folder / 'gt' / 'gt.txt', rows)
-    _write(
-        folder / 'seqinfo.ini',
-        [
-            '[Sequence]',
-            f'name={spec.name}',
-            'imDir=img1',
-            f'frameRate={fps:g}',
-            f'seqLength={spec.length}',
-            f'imWidth={spec.width}',
-            f'imHeight={spec.height}',
-            'imExt=.jpg',
-        ],
-    )
+    texts = {
+        folder / 'gt' / 'gt.txt': ''.join(rows),
+        folder / 'seqinfo.ini': seqinfo_text(spec.name, fps, spec.length, spec.width, spec.height),
+    }
+    for path, text in texts.items():
+        with replace_on_success(path) as temporary:
+            temporary.write_text(text)
     write_png(folder / 'sheet.png', contact_sheet(pictures.frames()))
     return folder
 
 
 def _gt_rows(number: int, frame: Frame) -> list[str]:
     return [
-        f'{number},{instance_id},{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g},1,1,{visibility:.3f}'
+        f'{number},{instance_id},{x1:g},{y1:g},{x2 - x1:g},{y2 - y1:g},1,1,{visibility:.3f}\n'
         for (x1, y1, x2, y2), instance_id, visibility in zip(
             frame.boxes_xyxy, frame.instance_ids, frame.visibility
         )
     ]
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    with replace_on_success(path) as temporary:
-        temporary.write_text(''.join(f'{line}\n' for line in lines))

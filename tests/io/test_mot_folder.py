@@ -10,6 +10,7 @@ from lamotr_mm.io.mot_folder import (
     list_frames,
     read_seqinfo,
     read_sequence,
+    seqinfo_text,
 )
 
 
@@ -86,3 +87,10 @@ class TestSequence:
         (tmp_path / 'b.MP4').touch()
         with pytest.raises(MOTFormatError, match=r'a\.avi, b\.MP4'):
             find_video(tmp_path)
+
+
+def test_seqinfo_is_read_as_it_is_written(tmp_path):
+    (tmp_path / 'seqinfo.ini').write_text(seqinfo_text('walk', 7.5, 600, 768, 576))
+    info = read_seqinfo(tmp_path)
+    assert (info['name'], info['imdir'], float(info['framerate'])) == ('walk', 'img1', 7.5)
+    assert [int(info[key]) for key in ('seqlength', 'imwidth', 'imheight')] == [600, 768, 576]

@@ -12,13 +12,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.progress import Progress
-
 from lamotr_mm.io.extract_frames import extract_frames
-from lamotr_mm.io.mot_folder import MOTFormatError, find_video, image_dir, read_seqinfo
+from lamotr_mm.io.mot_folder import find_video, image_dir, read_seqinfo
 from lamotr_mm.io.mot_gt import BENCHMARKS, class_rule, detect_benchmark
 from lamotr_mm.preparation.cocovid import Part, make_cocovid, parse_split, write_json
-from lamotr_mm.preparation.console import print_table
+from lamotr_mm.preparation.console import exit_status, print_table, progress_bar
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -51,9 +49,8 @@ def extract_videos(parts: list[Part]) -> None:
             continue
         length = read_seqinfo(folder).get('seqlength')
         length = int(float(length)) if length else None
-        with Progress() as progress:
-            task = progress.add_task(f'frames of {folder.name}', total=length)
-            extract_frames(video, frames, length, lambda: progress.advance(task))  # noqa: B023
+        with progress_bar(f'frames of {folder.name}', length) as advance:
+            extract_frames(video, frames, length, advance)
 
 
 def convert(args: argparse.Namespace) -> None:
@@ -76,10 +73,9 @@ def convert(args: argparse.Namespace) -> None:
     rule = class_rule(benchmark, args.classes)
     extract_videos(parts)
     print(f'{len(parts)} sequences, classes as in {benchmark}')
-    with Progress() as progress:
-        task = progress.add_task('sequences', total=len(parts))
+    with progress_bar('sequences', len(parts)) as advance:
         made = {
-            name: make_cocovid(split, args.data_root, rule, lambda: progress.advance(task))
+            name: make_cocovid(split, args.data_root, rule, advance)
             for name, split in splits.items()
         }
     out_dir = args.out_dir or args.data_root / 'annotations'
@@ -90,12 +86,8 @@ def convert(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit status; an error is one message on stderr."""
-    try:
-        convert(parse_args(argv))
-    except (MOTFormatError, ValueError, OSError) as error:
-        print(f'\nerror: {error}', file=sys.stderr)
-        return 1
-    return 0
+    args = parse_args(argv)
+    return exit_status(lambda: convert(args))
 
 
 if __name__ == '__main__':

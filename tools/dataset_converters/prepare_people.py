@@ -13,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lamotr_mm.preparation.console import exit_status
 from lamotr_mm.preparation.scenes import ADL, PETS, prepare_scenes, print_summaries
 
 SPLITS = {
@@ -34,13 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('adl', type=Path, help='folder of ADL-Rundle-6')
     parser.add_argument('--out', type=Path, default=Path('data/people'))
     args = parser.parse_args(argv)
-    try:
-        summaries = prepare_scenes({PETS: args.pets, ADL: args.adl}, SPLITS, args.out)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print_summaries(summaries, args.out)
-    return 0
+    sources = {PETS: args.pets, ADL: args.adl}
+    return exit_status(lambda: print_summaries(prepare_scenes(sources, SPLITS, args.out), args.out))
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
     python tools/dataset_converters/prepare_sportsmot.py SRC
 
 SRC is the folder of sportsmot_publish.zip, or of train.tar, val.tar and test.tar, or of what was
-unpacked of them: splits_txt/ and dataset/. A second call unpacks nothing again.
+unpacked of them: dataset/. A second call unpacks nothing again.
 """
 
 import sys

@@ -17,6 +17,7 @@ from .mot_folder import (
     number_files,
     read_seqinfo,
 )
+from .video_end import VideoEnd
 
 _logger = logging.getLogger(__name__)
 
@@ -116,18 +117,22 @@ class VideoFile(FrameSource):
     def _decode(
         self, container: av.container.InputContainer
     ) -> Iterator[tuple[int, av.VideoFrame]]:
-        number = 0
+        number, end = 0, VideoEnd(container)
+        stream = container.streams.video[0]
         try:
-            for number, frame in enumerate(container.decode(video=0), start=1):
-                if frame.is_corrupt:
-                    raise FrameReadError(self._corrupt(number, 'damaged data'))
-                yield number, frame
+            for packet in container.demux():
+                end.add_packet(packet)
+                for frame in packet.decode() if packet.stream is stream else ():
+                    number += 1
+                    if frame.is_corrupt:
+                        raise FrameReadError(self._corrupt(number, 'damaged data'))
+                    end.add_frame(frame)
+                    yield number, frame
         except av.FFmpegError as error:
             raise FrameReadError(self._corrupt(number + 1, error.strerror)) from error
-        if number < self._announced:
+        if missing := end.missing():
             _logger.warning(
-                f'{self.path} ends after frame {number}, its header announces {self._announced}: '
-                'is the file cut off?'
+                f'{self.path} ends after frame {number}, {missing}: is the file cut off?'
             )
 
     def _corrupt(self, number: int, why: str) -> str:

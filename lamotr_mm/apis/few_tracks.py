@@ -6,6 +6,7 @@ import os.path as osp
 
 from mmengine.config import Config
 
+from lamotr_mm.preparation.checks import leaf_datasets
 from lamotr_mm.registry import DATASETS
 
 FEW = 0.5  # boxes a frame
@@ -35,15 +36,9 @@ def training_data(cfg: Config) -> str:
     dataset = (cfg.get('train_dataloader') or {}).get('dataset')
     if not dataset:
         return 'what they were trained on, which the config does not say'
-    parts = _leaves(dataset)
+    parts = list(leaf_datasets(dataset))
     classes = dict.fromkeys(name for part in parts for name in _classes(part))
     return f'{", ".join(classes) or "objects"} of {" and ".join(map(_source, parts))}'
-
-
-def _leaves(dataset: dict) -> list[dict]:
-    """The data sets in a concatenation or a wrapper; itself, if it is neither."""
-    inner = dataset.get('datasets') or [dataset[key] for key in ('dataset',) if key in dataset]
-    return [leaf for part in inner for leaf in _leaves(part)] or [dataset]
 
 
 def _classes(dataset: dict) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lamotr_mm.apis.files import replace_on_success
 from mmcv.cnn import ConvModule
 
+from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.models import FoldedMobileNetV2
 
 # of the configs' data preprocessor, RGB

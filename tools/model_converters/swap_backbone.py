@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-from lamotr_mm.apis.files import replace_on_success
 from mmdet.models import ChannelMapper
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from lamotr_mm.apis.inferencer import init_model
 from lamotr_mm.engine.launch import load_config
+from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import DATASETS
 

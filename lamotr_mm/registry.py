@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -32,3 +33,5 @@ TRANSFORMS = _sibling(MMENGINE_TRANSFORMS, 'datasets.transforms')
 METRICS = _sibling(MMENGINE_METRICS, 'evaluation')
 # monitors and reproducibility
 HOOKS = _sibling(MMENGINE_HOOKS, 'engine.hooks')
+# mixed precision on a CPU
+OPTIM_WRAPPERS = _sibling(MMENGINE_OPTIM_WRAPPERS, 'engine.optim')

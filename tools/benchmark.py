@@ -12,6 +12,7 @@ from rich.table import Table
 from lamotr_mm.apis.benchmark import STAGES, count_parameters, measure
 from lamotr_mm.apis.inferencer import init_model
 from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.models.precision import PRECISIONS
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -20,6 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('config', help='config file, for example configs/lamotr_dancetrack.py')
     parser.add_argument('--checkpoint', help='weights; default: random ones, which are as fast')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--precision', choices=PRECISIONS, help="default: the config's, else fp32")
     parser.add_argument(
         '--img-size', type=_positive, nargs=2, default=[800, 1344], metavar=('H', 'W'), help='px'
     )
@@ -76,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         if args.json and Path(args.json).is_dir():
             raise ValueError(f'--json {args.json} is a folder: name a file')
-        model = init_model(args.config, args.checkpoint, args.device)
+        model = init_model(args.config, args.checkpoint, args.device, args.precision)
         size = tuple(args.img_size)
         ms = {str(number): measure(model, size, number, args.repeat) for number in args.tracklets}
         parameters = count_parameters(model)

@@ -3,7 +3,9 @@
 import argparse
 import os
 
+import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from lamotr_mm.engine.launch import (
@@ -16,6 +18,7 @@ from lamotr_mm.engine.launch import (
     set_work_dir,
 )
 from lamotr_mm.evaluation.submission import check_sequences, has_ground_truth, read_lengths
+from lamotr_mm.models.precision import PRECISIONS, check_precision
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -32,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--show-dir', help='folder for frames with drawn tracks')
     parser.add_argument('--show', action='store_true', help='show drawn frames in a window')
+    parser.add_argument('--precision', choices=PRECISIONS, help="default: the config's, else fp32")
     add_cfg_options(parser)
     add_launcher(parser)
     return parser
@@ -144,6 +148,9 @@ def main(argv: list[str] | None = None) -> None:
             set_submission(cfg, args.submission)
         if args.out:
             set_out(cfg, args.out)
+        if args.precision:
+            check_precision(args.precision, torch.device(get_device()))
+            cfg.model.precision = args.precision
         check_ground_truth(cfg)
         prepare_launch(cfg, args.launcher, args.local_rank)
     except ValueError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.track_video import track_video
 from lamotr_mm.io.frames import open_frames
+from lamotr_mm.models.precision import PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +26,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--start', type=int, help="first frame, in the input's numbers from 1")
     parser.add_argument('--end', type=int, help='last frame')
     parser.add_argument('--device', help='default cuda:0 if there is a GPU, else cpu')
+    parser.add_argument('--precision', choices=PRECISIONS, help="default: the config's, else fp32")
     return parser
 
 
@@ -36,7 +38,8 @@ def main(argv: list[str] | None = None) -> None:
         out = args.out
         if out is None and args.mot_out is None:
             out = f'{frames.name}_tracked.mp4'
-        model = init_model(args.config, args.checkpoint, args.device or default_device())
+        device = args.device or default_device()
+        model = init_model(args.config, args.checkpoint, device, args.precision)
         summary = track_video(model, frames, out, args.mot_out)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'track.py: error: {error}', file=sys.stderr)

@@ -17,6 +17,7 @@ from lamotr_mm.engine.launch import (
     set_checkpoint,
     set_work_dir,
 )
+from lamotr_mm.models.precision import cpu_has_bf16
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
         const='auto',
         help='continue from this checkpoint; without a value, from the last one in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -42,18 +43,25 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def set_amp(cfg: Config) -> None:
-    """Switch the optimiser wrapper to mixed precision.
+    """Switch the optimiser wrapper to mixed precision: float16 on a GPU, bfloat16 on a CPU.
 
     Raises:
-        ValueError: without a GPU, or when the config has an optimiser wrapper of another type.
+        ValueError: when the config has an optimiser wrapper of another type.
     """
-    if not torch.cuda.is_available():
-        raise ValueError('--amp needs a GPU, and torch sees none; leave --amp out')
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'--amp replaces optim_wrapper.type OptimWrapper; the config has {kind}')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        return
+    for key in ('loss_scale', 'dtype'):
+        cfg.optim_wrapper.pop(key, None)
+    if cpu_has_bf16():
+        cfg.optim_wrapper.type = 'lamotr_mm.BFloat16OptimWrapper'
+    else:
+        cfg.optim_wrapper.type = 'OptimWrapper'
+        print('--amp: this CPU has no bfloat16 units, training in float32')
 
 
 def set_resume(cfg: Config, resume: str) -> None:

@@ -17,6 +17,7 @@ from mmengine.runner import CheckpointLoader
 
 from lamotr_mm.engine.launch import load_config
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.models.precision import check_precision
 from lamotr_mm.registry import MODELS
 from lamotr_mm.weights.checkpoints import check_fit, existing_checkpoint
 
@@ -25,6 +26,7 @@ def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,
     device: str | torch.device = 'cpu',
+    precision: str | None = None,
 ) -> LAMOTR:
     """Build the model of a config, in eval mode, with all the weights of a checkpoint.
 
@@ -36,6 +38,8 @@ def init_model(
         checkpoint: file that `tools/train.py` or `publish_model.py` wrote; None: random weights, as
             before training.
         device: for example 'cpu' or 'cuda:0'.
+        precision: 'fp32', 'bf16' or 'fp16'; None: as the config says, which is 'fp32' where it says
+            nothing. On a CPU without bfloat16 units 'bf16' runs in float32.
 
     Returns:
         The model; its attribute ``cfg`` is the config, from which :func:`track_frames` takes the
@@ -43,7 +47,7 @@ def init_model(
 
     Raises:
         ValueError: the config is missing, broken or not of LA-MOTR; the checkpoint is missing, cut
-            off or of another model; the device is not there.
+            off or of another model; the device is not there, or cannot take the precision.
     """
     device = _usable_device(device)
     cfg = config if isinstance(config, Config) else load_config(str(config))
@@ -59,6 +63,8 @@ def init_model(
     else:
         load_weights(model, str(checkpoint))
     model.cfg = cfg
+    model.precision = precision or model.precision
+    check_precision(model.precision, device)
     return model.to(device).eval()
 
 

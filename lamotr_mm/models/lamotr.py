@@ -1,5 +1,7 @@
 """LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from mmdet.models.mot import BaseMOTModel
 from mmdet.registry import MODELS as MMDET_MODELS
@@ -14,6 +16,7 @@ from lamotr_mm.tracking.state import TrackletState
 
 from .clip_tracklets import ClipTracklets
 from .layers.encoder import FeatureEncoder
+from .precision import autocast
 from .structures import FrameFeatures, FrameOutput
 from .targets import clip_targets
 from .tracked_frame import TrackedFrame, report_tracks
@@ -40,6 +43,8 @@ class LAMOTR(BaseMOTModel):
         out_min_area: output tracks with an area above it, px^2 of the original image.
         encode_ahead: most frames of a video that are encoded in one call, where the data loader
             gives several.
+        precision: of inference, 'fp32', 'bf16' or 'fp16' (:mod:`.precision`). Training has its own
+            switch, ``--amp``.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class LAMOTR(BaseMOTModel):
         out_score_thr: float = 0.5,
         out_min_area: float = 100.0,
         encode_ahead: int = 8,
+        precision: str = 'fp32',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -76,6 +82,7 @@ class LAMOTR(BaseMOTModel):
         self.out_score_thr = out_score_thr
         self.out_min_area = out_min_area
         self.encode_ahead = encode_ahead
+        self.precision = precision
         # of mmdet's test loop, see `predict`; everything else of the model is stateless
         self._session: Session | None = None
         self._video_id = None
@@ -95,13 +102,18 @@ class LAMOTR(BaseMOTModel):
             images: ``(N, 3, H, W)`` float, normalised, padded.
             img_shapes: (height, width) in px of each image before padding.
         """
-        levels = self.neck(self.backbone(images))
-        return self.encoder(levels, img_shapes, tuple(images.shape[-2:]))
+        with self._autocast(images):
+            levels = self.neck(self.backbone(images))
+            return self.encoder(levels, img_shapes, tuple(images.shape[-2:]))
 
     def decode_frame(self, features: FrameFeatures, tracklets: TrackletState) -> FrameOutput:
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""
-        detections = self.sotd_head(features, tracklets)
-        return self.sgla(detections, tracklets.valid, self.sotd_head.predict)
+        with self._autocast(features.memory):
+            detections = self.sotd_head(features, tracklets)
+            return self.sgla(detections, tracklets.valid, self.sotd_head.predict)
+
+    def _autocast(self, like: Tensor) -> AbstractContextManager:
+        return nullcontext() if self.training else autocast(self.precision, like.device)
 
     # ------------------------------------------------------------------ training
 

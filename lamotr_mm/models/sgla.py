@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lamotr_mm.registry import MODELS
 
 from .layers.pair_readout import pair_readout
+from .precision import float32_island, widen
 from .structures import Detections, FrameOutput
 
 # (embeds (B, N, d), anchors_cxcywh (B, N, 4)) -> logits (B, N, C), boxes_cxcywh (B, N, 4)
@@ -60,7 +61,7 @@ class SpatialWeightedAttention(BaseModule):
             proj(embeds).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
-        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+        logits = widen((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2))
         # in place: each pass over this matrix takes as long as the products
         logits[:, :, :num_objects, num_objects:] += bias
         logits[:, :, num_objects:, :num_objects] += bias.transpose(-1, -2)
@@ -133,15 +134,14 @@ class SGLA(BaseModule):
         embeds, anchors = detections.embeds, detections.anchors_cxcywh
         boxes = detections.boxes_cxcywh[-1]
         num_objects = embeds.shape[1] - valid.shape[1]
-        readers, readings = self._readers()
+        readers, readings = self._readers(boxes)
         all_logits, all_boxes = [], []
         for layer in self.layers:
             readings = readings + self._read_deviation(boxes, num_objects, readers)
             bias, readings = readings.tensor_split([layer.num_heads], 1)
             readers = readers[layer.num_heads :]
             embeds, pairs = layer(embeds, bias, valid)
-            update = (readers @ layer.w_upd.weight) @ pairs.flatten(2)
-            readings = readings + update.unflatten(2, pairs.shape[2:])
+            readings = readings + self._read_attention(pairs, readers @ layer.w_upd.weight)
             logits, boxes = head(embeds, anchors)
             all_logits.append(logits)
             all_boxes.append(boxes)
@@ -153,14 +153,15 @@ class SGLA(BaseModule):
             asso_logits=readings.squeeze(1),
         )
 
-    def _readers(self) -> tuple[Tensor, Tensor]:
+    @float32_island
+    def _readers(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """All that reads M: ``W_asso`` of each layer, then ``w``.
 
         Returns:
             Weights ``(L * heads + 1, d)``, and what they read where H and A are 0: the biases that
             all pairs share, ``(1, L * heads + 1, 1, 1)``.
         """
-        shared = self.score.weight.new_zeros(self.score.in_features)
+        shared = like.new_zeros(self.score.in_features)
         constants = []
         for layer in self.layers:
             shared = shared + self.deviation_mlp.layers[1].bias
@@ -170,9 +171,16 @@ class SGLA(BaseModule):
         weights = [layer.w_asso.weight for layer in self.layers] + [self.score.weight]
         return torch.cat(weights), torch.cat(constants)[None, :, None, None]
 
+    @float32_island
     def _read_deviation(self, boxes_cxcywh: Tensor, num_objects: int, readers: Tensor) -> Tensor:
         """``readers W_2 relu(W_1 B_diff + b_1)`` of all pairs, ``(B, readers, Nd, Nt)``."""
         first, second = self.deviation_mlp.layers
         # W_1 (a - b) + b_1 = (W_1 a + b_1) - W_1 b: one product a box, none a pair
         rows, columns = (first.weight @ boxes_cxcywh.mT).tensor_split([num_objects], 2)
         return pair_readout(rows + first.bias[:, None], columns, readers @ second.weight)
+
+    @staticmethod
+    @float32_island
+    def _read_attention(pairs: Tensor, weight: Tensor) -> Tensor:
+        """``weight A``: ``(B, heads, ...)`` and ``(readers, heads)`` -> ``(B, readers, ...)``."""
+        return (weight @ pairs.flatten(2)).unflatten(2, pairs.shape[2:])

@@ -121,7 +121,7 @@ class SOTDHead(BaseModule):
         """
         return (
             self.cls_branches[-1](embeds),
-            refine(self.reg_branches[-1](embeds), anchors_cxcywh, self.decoder.anchor_eps),
+            refine(self.reg_branches[-1], embeds, anchors_cxcywh, self.decoder.anchor_eps),
         )
 
     def _self_attn_mask(self, valid: Tensor) -> Tensor:
@@ -153,8 +153,7 @@ class DeformableSOTDHead(SOTDHead):
 
     def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor]:
         positions = self.position_embedding.weight
-        # under autocast the layer gives half precision, in which boxes are off by a px and more
-        centres = self.decoder.reference_points(positions).to(positions.dtype).sigmoid()
+        centres = self.decoder.centres(positions)
         batch = len(tracklets.valid)
         centres = torch.cat([centres.expand(batch, -1, -1), tracklets.anchor_cxcywh[..., :2]], 1)
         anchors = torch.cat([centres, torch.full_like(centres, 0.5)], -1)

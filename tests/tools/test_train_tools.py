@@ -171,8 +171,20 @@ def test_missing_checkpoints(launched, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')
-def test_amp_without_gpu(launched, capsys):
-    assert '--amp needs a GPU' in refuse(capsys, 'train', 'toy.py', '--amp')
+@pytest.mark.parametrize('named', ['OptimWrapper', 'AmpOptimWrapper'])
+@pytest.mark.parametrize('units', [True, False])
+def test_amp_on_a_cpu(launched, capsys, monkeypatch, units, named):
+    train = tool('train')
+    monkeypatch.setattr(train, 'cpu_has_bf16', lambda: units)
+    options = [f'optim_wrapper.type={named}']
+    if named == 'AmpOptimWrapper':
+        options += ['optim_wrapper.loss_scale=dynamic', 'optim_wrapper.dtype=bfloat16']
+    train.main(['toy.py', '--amp', '--cfg-options', *options])
+    wrapper = launched[0].optim_wrapper
+    assert wrapper.type == ('lamotr_mm.BFloat16OptimWrapper' if units else 'OptimWrapper')
+    assert set(wrapper) == {'type', 'optimizer'}
+    said = '--amp: this CPU has no bfloat16 units, training in float32'
+    assert (said in capsys.readouterr().out) == (not units)
 
 
 def test_amp_with_gpu(launched, monkeypatch):

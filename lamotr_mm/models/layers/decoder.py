@@ -12,13 +12,17 @@ from mmengine.model import ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..precision import float32_island
 from ..structures import FrameFeatures
 from .deformable_attention import DeformableAttention
 
 
-def refine(offsets: Tensor, anchors_cxcywh: Tensor, eps: float) -> Tensor:
-    """Boxes ``(..., 4)`` in 0..1: anchors moved by predicted offsets in logit space."""
-    return (offsets + inverse_sigmoid(anchors_cxcywh, eps=eps)).sigmoid()
+@float32_island
+def refine(branch: nn.Module, embeds: Tensor, anchors_cxcywh: Tensor, eps: float) -> Tensor:
+    """Boxes ``(..., 4)`` in 0..1: anchors moved by the offsets in logit space that a box branch
+    predicts.
+    """
+    return (branch(embeds) + inverse_sigmoid(anchors_cxcywh, eps=eps)).sigmoid()
 
 
 class DecoderLayer(DeformableDetrTransformerDecoderLayer):
@@ -119,7 +123,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
             )
             embeds.append(query)
             anchors.append(anchors_cxcywh)
-            boxes.append(refine(branch(query), anchors_cxcywh, self.anchor_eps))
+            boxes.append(refine(branch, query, anchors_cxcywh, self.anchor_eps))
             anchors_cxcywh = boxes[-1].detach()
         return DecoderOutput(torch.stack(embeds), torch.stack(anchors), torch.stack(boxes))
 
@@ -183,6 +187,11 @@ class DeformableDecoder(RefiningDecoder):
     def _init_layers(self) -> None:
         super()._init_layers()
         self.reference_points = nn.Linear(self.embed_dims, 2)
+
+    @float32_island
+    def centres(self, positions: Tensor) -> Tensor:
+        """First centres ``(N, 2)`` in 0..1 of queries with learned positions ``(N, d)``."""
+        return self.reference_points(positions).sigmoid()
 
     def references(self, index: int, anchors_cxcywh: Tensor) -> Tensor:
         """Centres in the first layer, boxes in the others."""

@@ -12,6 +12,8 @@ from mmcv.ops.multi_scale_deform_attn import (
 )
 from torch import Tensor
 
+from ..precision import widen
+
 
 @cache
 def _fused_cpu_op() -> Callable | None:
@@ -37,9 +39,9 @@ class DeformableAttention(MultiScaleDeformableAttention):
     """Deformable attention (arXiv 2010.04159, Eq. 3): mmcv's module with the same parameters.
 
     What differs from mmcv: ``dropout`` defaults to 0 and ``batch_first`` to ``True``; no check of
-    device tensors, which would stop the host until the device is done; and on the CPU float32 and
-    float64 run in a fused numba kernel. On CUDA the op is mmcv's; bfloat16, tracing,
-    ``torch.compile`` and export use mmcv's plain PyTorch version.
+    device tensors, which would stop the host until the device is done; and the CPU has a fused
+    numba kernel. On CUDA the op is mmcv's; tracing, ``torch.compile`` and export use mmcv's plain
+    PyTorch version. Half-precision values are sampled in float32, as all these ops can.
 
     Args:
         im2col_step: most batch items that mmcv's CUDA op handles at once; any batch size fits.
@@ -124,7 +126,8 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
     def _attention_weights(self, query: Tensor) -> Tensor:
         """``(B, Q, heads, levels, points)``, summing to 1 over levels and points."""
-        weights = self.attention_weights(query).unflatten(-1, (self.num_heads, -1)).softmax(-1)
+        weights = widen(self.attention_weights(query)).unflatten(-1, (self.num_heads, -1))
+        weights = weights.softmax(-1)
         return weights.unflatten(-1, (self.num_levels, self.num_points))
 
     def _sampling_locations(
@@ -134,7 +137,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
         Offsets are in pixels of the level, or in 1 / (2 * points) of the reference box's size.
         """
-        offsets = self.sampling_offsets(query).unflatten(
+        offsets = widen(self.sampling_offsets(query)).unflatten(
             -1, (self.num_heads, self.num_levels, self.num_points, 2)
         )
         reference_points = reference_points[:, :, None, :, None]
@@ -164,8 +167,9 @@ class DeformableAttention(MultiScaleDeformableAttention):
         level_start_index: Tensor,
     ) -> Tensor:
         """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
+        value, locations, weights = map(widen, (value, locations, weights))
         captured, empty = _is_captured(), weights.numel() == 0
-        if value.is_cuda and value.dtype != torch.bfloat16 and not captured and not empty:
+        if value.is_cuda and not captured and not empty:
             batch = len(value)
             # the op wants the batch in equal steps
             step = next(n for n in range(min(self.im2col_step, batch), 0, -1) if batch % n == 0)

@@ -13,6 +13,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..precision import widen
 from ..structures import FrameFeatures
 from .deformable_attention import DeformableAttention
 
@@ -112,6 +113,7 @@ class FeatureEncoder(BaseModule):
                 f'the neck yields {len(mlvl_feats)} levels, the encoder was built for '
                 f'{len(self.level_embed)}: set neck.num_outs and num_levels to the same number'
             )
+        mlvl_feats = [widen(feat) for feat in mlvl_feats]
         masks = self._padding_masks(mlvl_feats, img_shapes, batch_input_shape)
         query_pos = [
             self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2) + level

@@ -70,8 +70,9 @@ $(STAMPS)/package: $(STAMPS)/requirements setup.py pyproject.toml
 demo: env
 	@$(RUN) tools/demo.py $(if $(VIDEO),--video '$(VIDEO)')
 
+# with the lines of the package that no test ran, least covered files first
 test: env
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest --cov=lamotr_mm
 
 soak: env
 	@$(RUN) -m pytest -m soak

@@ -194,7 +194,7 @@ def test_make_shows_errors_of_pip_and_names_the_log(fake_project, step):
 
 def test_make_targets_call_the_tools(fake_project):
     assert make(fake_project, 'env')[0] == 0
-    assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest']
+    assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest --cov=lamotr_mm']
     assert make(fake_project, 'soak')[1] == ['.venv/bin/python -m pytest -m soak']
     assert make(fake_project, 'demo')[1] == ['.venv/bin/python tools/demo.py']
     _, calls = make(fake_project, 'demo', 'VIDEO=my film.mp4')

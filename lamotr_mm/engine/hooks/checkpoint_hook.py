@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from mmdet.registry import HOOKS as MMDET_HOOKS
+from mmengine.dist import is_main_process
 from mmengine.fileio import BaseStorageBackend, LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 
@@ -12,6 +14,7 @@ from lamotr_mm.evaluation.directions import ASSOCIATION, rule_of
 from lamotr_mm.registry import HOOKS
 
 WHOLE_FILES = 'lamotr_mm.whole_files'
+PARTIAL = '.partial'
 
 
 @register_backend(WHOLE_FILES)
@@ -19,9 +22,8 @@ class WholeFileBackend(LocalBackend):
     """Local files that are replaced in one step, so that an older one is never half overwritten."""
 
     def put(self, obj: bytes, filepath) -> None:
-        """Write beside the file, then rename. A killed run leaves ``<filepath>.partial``, which
-        the next run writes anew."""
-        partial = f'{filepath}.partial'
+        """Write beside the file, then rename. Only a killed run leaves a partial file."""
+        partial = f'{filepath}{PARTIAL}'
         try:
             super().put(obj, partial)
             os.replace(partial, filepath)
@@ -83,6 +85,10 @@ class CheckpointHook(MMEngineCheckpointHook):
         if self.backend_args is None and self.file_client_args is None and '://' not in out_dir:
             self.backend_args = dict(backend=WHOLE_FILES)
         super().before_train(runner)
+        if isinstance(self.file_backend, WholeFileBackend) and is_main_process():
+            # of the run before, if it was killed
+            for partial in Path(self.out_dir).glob(f'*.pth{PARTIAL}'):
+                partial.unlink()
         # a resumed copy of a work dir must not delete the best checkpoint of the original
         if getattr(self, 'best_ckpt_path', None):
             self.best_ckpt_path = self._here(self.best_ckpt_path)

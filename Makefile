@@ -31,9 +31,9 @@ RUN := OMP_NUM_THREADS=1 $(PY)
 help:
 	@echo 'make demo              track a synthetic video and print its scores'
 	@echo 'make demo VIDEO=path   track this video'
-	@echo 'make test              run the tests        make soak   run the long ones'
+	@echo 'make test              run the tests             make soak   run the long ones'
 	@echo 'make train-demo        train the synthetic demo weights from nothing'
-	@echo 'make lint              check style          make env    only install'
+	@echo 'make lint              check style and types     make env    only install'
 
 env: $(STAMPS)/package
 
@@ -80,6 +80,7 @@ soak: env
 lint: env
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
 
 # ImageNet weights of the backbone
 data/pretrained/mobilenetv2.pth: | env

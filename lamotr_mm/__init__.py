@@ -31,7 +31,7 @@ _EXPORTS = {
 __all__ = ['__version__', 'registry', *_EXPORTS]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     """Import an exported class at first use, so that importing the package stays light."""
     if name not in _EXPORTS:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

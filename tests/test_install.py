@@ -196,6 +196,8 @@ def test_make_targets_call_the_tools(fake_project):
     assert make(fake_project, 'env')[0] == 0
     assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest --cov=lamotr_mm']
     assert make(fake_project, 'soak')[1] == ['.venv/bin/python -m pytest -m soak']
+    modules = ('ruff check .', 'ruff format --check .', 'mypy')
+    assert make(fake_project, 'lint')[1] == [f'.venv/bin/python -m {each}' for each in modules]
     assert make(fake_project, 'demo')[1] == ['.venv/bin/python tools/demo.py']
     _, calls = make(fake_project, 'demo', 'VIDEO=my film.mp4')
     assert calls == ['.venv/bin/python tools/demo.py --video my film.mp4']

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def measure(
     device = next(model.parameters()).device
     image = torch.randn(1, 3, *img_size, device=device)
     wait = torch.cuda.synchronize if device.type == 'cuda' else _nothing
-    times = defaultdict(list)
+    times: dict[str, list] = defaultdict(list)
 
     def one_frame() -> None:
         session = _session(model, tracklets)
@@ -115,7 +116,7 @@ def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:
 def _stages_timed(model: LAMOTR, times: dict[str, list], wait: Callable) -> Iterator[None]:
     """Add the seconds that each call of a stage takes to its list."""
 
-    def timed(call, seconds, *args, **kwargs):
+    def timed(call: Callable, seconds: list, *args: Any, **kwargs: Any) -> Any:
         with _timed(seconds, wait):
             return call(*args, **kwargs)
 

@@ -41,7 +41,7 @@ class ConcatVideoDataset(BaseVideoDataset):
             dataset.member = number
         super().__init__(metainfo=self.datasets[0].metainfo, serialize_data=False)
 
-    def _check_member(self, number: int, dataset) -> None:
+    def _check_member(self, number: int, dataset: object) -> None:
         where = f'ConcatVideoDataset: datasets[{number}] ({type(dataset).__name__})'
         if not (isinstance(dataset, BaseVideoDataset) and isinstance(dataset, SeededPipelineMixin)):
             raise TypeError(

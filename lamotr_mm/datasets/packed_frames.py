@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +27,9 @@ class PackedFrames(Sequence):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def __getitem__(self, index: int):
+    def __getitem__(self, index: int) -> Any:  # type: ignore[override]  # no slices
         index = range(len(self))[index]
-        return pickle.loads(self._bytes[self._ends[index] : self._ends[index + 1]])
+        return pickle.loads(self._bytes[self._ends[index] : self._ends[index + 1]].data)
 
     def __deepcopy__(self, memo: dict) -> 'PackedFrames':
         # the content can't be changed

@@ -1,8 +1,7 @@
 """The order in which frames are visited."""
 
-from collections.abc import Sized
-
 import numpy as np
+from mmdet.datasets import BaseVideoDataset
 from mmdet.datasets.samplers import TrackImgSampler
 from mmengine.dist import get_dist_info
 
@@ -21,7 +20,7 @@ class VideoFrameSampler(TrackImgSampler):
         seed: of the order in training; the same on all ranks.
     """
 
-    def __init__(self, dataset: Sized, seed: int | None = None) -> None:
+    def __init__(self, dataset: BaseVideoDataset, seed: int | None = None) -> None:
         rank, ranks = get_dist_info()
         if not getattr(dataset, 'test_mode', False) or len(dataset) >= ranks:
             super().__init__(dataset, seed)

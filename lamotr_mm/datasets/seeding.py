@@ -1,6 +1,7 @@
 """Augmentation that depends on (seed, epoch, index) only, not on workers, order or restarts."""
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,11 @@ class SeededPipelineMixin:
         ValueError: If `seed` is negative.
     """
 
-    def __init__(self, *args, seed: int = 0, **kwargs):
+    # of the data set that it is put before
+    test_mode: bool
+    metainfo: dict
+
+    def __init__(self, *args: Any, seed: int = 0, **kwargs: Any) -> None:
         if seed < 0:
             raise ValueError(f'seed of {type(self).__name__} must be >= 0, got {seed}')
         self.seed = seed
@@ -42,7 +47,7 @@ class SeededPipelineMixin:
         """Sets the epoch (from 0); also reaches worker processes that run already."""
         self._epoch.fill_(epoch)
 
-    def prepare_data(self, idx):
+    def prepare_data(self, idx: int | tuple[int, int]) -> dict:
         """Runs the pipeline on a sample.
 
         Args:
@@ -53,10 +58,12 @@ class SeededPipelineMixin:
         """
         if not self.test_mode:
             seed_generators(self.seed, self.epoch, idx, self.member)
-        return super().prepare_data(idx)
+        return super().prepare_data(idx)  # type: ignore[misc]  # of the data set
 
 
-def seed_generators(seed: int, epoch: int, idx, member: int | None = None) -> None:
+def seed_generators(
+    seed: int, epoch: int, idx: int | tuple[int, int], member: int | None = None
+) -> None:
     """Seeds the global generators of `random` and `numpy.random`.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.model.wrappers import is_model_wrapper
@@ -23,7 +24,7 @@ class BFloat16OptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Of one forward pass, as mmengine enters it."""
-        inner = model.module if is_model_wrapper(model) else model
+        inner: Any = model.module if is_model_wrapper(model) else model
         device = next(inner.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield

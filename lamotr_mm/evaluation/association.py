@@ -2,9 +2,14 @@
 
 import numpy as np
 from mmdet.evaluation import bbox_overlaps
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 UNKNOWN, IGNORED = -1, -2
+# boxes (N, 4) xyxy px, ids (N,), ignored (N,) bool
+Truth = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class AssociationCounter:
@@ -33,7 +38,7 @@ class AssociationCounter:
         self._video_id = None
         self._identity: dict[int, int] = {}
 
-    def add(self, frame) -> None:
+    def add(self, frame: DetDataSample) -> None:
         """Count one tracked frame; the frames of a video come in order.
 
         Args:
@@ -75,7 +80,7 @@ class AssociationCounter:
         identities[rows[hit]] = ids[~ignored][columns[hit]]
         return identities
 
-    def _count_pairs(self, scores, objects: np.ndarray, tracklets: np.ndarray) -> None:
+    def _count_pairs(self, scores: ArrayLike, objects: np.ndarray, tracklets: np.ndarray) -> None:
         predicted = np.asarray(scores).reshape(len(objects), len(tracklets)) >= self.gate
         objects, tracklets = objects[:, None], tracklets[None]
         true = (objects == tracklets) & (objects >= 0)
@@ -84,24 +89,26 @@ class AssociationCounter:
         self.counts['asso_fp'] += int((predicted & ~true & counted).sum())
         self.counts['asso_fn'] += int((~predicted & true).sum())
 
-    def _count_carried(self, matches, objects: np.ndarray, tracklets: np.ndarray, truth) -> None:
+    def _count_carried(
+        self, matches: ArrayLike, objects: np.ndarray, tracklets: np.ndarray, truth: Truth
+    ) -> None:
         """Tracklets whose target is in the frame, and those of them that were matched to it."""
         _, ids, ignored = truth
-        matches = np.asarray(matches, dtype=np.int64).reshape(-1, 2)
+        pairs = np.asarray(matches, dtype=np.int64).reshape(-1, 2)
         matched_to = np.full(len(tracklets), UNKNOWN)
-        matched_to[matches[:, 1]] = objects[matches[:, 0]]
+        matched_to[pairs[:, 1]] = objects[pairs[:, 0]]
         present = np.isin(tracklets, ids[~ignored])
         self.counts['tck_total'] += int(present.sum())
         self.counts['tck_carried'] += int((present & (matched_to == tracklets)).sum())
 
-    def _remember(self, tracks, truth) -> None:
+    def _remember(self, tracks: InstanceData, truth: Truth) -> None:
         identities = self._identities(tracks.bboxes.cpu().numpy(), *truth)
         for track_id, identity in zip(tracks.instances_id.tolist(), identities.tolist()):
             if identity >= 0:
                 self._identity[track_id] = identity
 
 
-def _truth(instances: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _truth(instances: list[dict]) -> Truth:
     """Boxes ``(N, 4)`` xyxy px, ids ``(N,)``, ignored ``(N,)`` bool."""
     boxes = np.array([i['bbox'] for i in instances], dtype=np.float64).reshape(-1, 4)
     ids = np.array([i['instance_id'] for i in instances], dtype=np.int64)

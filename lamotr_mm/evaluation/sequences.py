@@ -94,16 +94,16 @@ def evaluate_sequences(
     _check_arguments(ground_truth, predictions, benchmark)
     names = (classes[0],) if benchmark else tuple(classes)
     metrics = {'HOTA': HOTA(), 'CLEAR': CLEAR(_quiet()), 'Identity': Identity(_quiet())}
-    results = {name: {} for name in names}
+    results: dict[str, dict] = {name: {} for name in names}
     overlaps = {}
     for sequence in sorted(ground_truth):
         truth, tracks = _rows_of(sequence, ground_truth, predictions, benchmark, len(names))
         numbers = _frame_numbers(sequence, truth, tracks, frames)
-        truth, tracks = _by_frame(truth, numbers), _by_frame(tracks, numbers)
-        overlaps[sequence] = sum(overlapping_pairs(rows[:, BOX]) for rows in tracks)
+        true_frames, frame_tracks = _by_frame(truth, numbers), _by_frame(tracks, numbers)
+        overlaps[sequence] = sum(overlapping_pairs(rows[:, BOX]) for rows in frame_tracks)
         for label, name in enumerate(names, 1):
             data = _preprocess(
-                sequence, truth, tracks, benchmark, label if len(names) > 1 else None
+                sequence, true_frames, frame_tracks, benchmark, label if len(names) > 1 else None
             )
             results[name][sequence] = {k: m.eval_sequence(data) for k, m in metrics.items()}
     return _summarise(results, metrics, overlaps)

@@ -8,7 +8,7 @@ import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class ServerRules:
         name, _, copy = sequence.rpartition('-')
         return name if copy in self.copies else sequence
 
-    def scenes(self, sequences: Sequence[str]) -> set[str]:
+    def scenes(self, sequences: Iterable[str]) -> set[str]:
         """Names without the detector."""
         return {self.scene(sequence) for sequence in sequences}
 
@@ -84,13 +84,13 @@ RULES = {
 }
 
 
-def server_rules(benchmark: str) -> ServerRules:
+def server_rules(benchmark: str | None) -> ServerRules:
     """Rules of a benchmark's server.
 
     Raises:
         ValueError: There are none for this name.
     """
-    if benchmark not in RULES:
+    if benchmark is None or benchmark not in RULES:
         raise ValueError(
             f'submission: benchmark={benchmark!r} should be one of {", ".join(RULES)}, whose '
             "servers' rules are known"

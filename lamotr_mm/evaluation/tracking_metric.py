@@ -4,11 +4,14 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mmdet.structures import DetDataSample
 from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
+from mmengine.structures import InstanceData
 
 from lamotr_mm.io.frame_meta import frame_number, sequence_name
 from lamotr_mm.io.mot_rows import (
@@ -71,6 +74,7 @@ class TrackingMetric(BaseMetric):
     """
 
     default_prefix = 'track'
+    results: list[dict]
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class TrackingMetric(BaseMetric):
         """Names of the classes that are scored."""
         return tuple((self.dataset_meta or {}).get('classes') or ('object',))
 
-    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep the boxes of each frame.
 
         Args:
@@ -132,7 +136,7 @@ class TrackingMetric(BaseMetric):
             for frame in sample['video_data_samples']:
                 self.results.append(self._frame_record(frame))
 
-    def _frame_record(self, frame) -> dict:
+    def _frame_record(self, frame: DetDataSample) -> dict:
         meta = frame.metainfo
         sequence, number = sequence_name(meta), frame_number(meta)
         what = f'{sequence}, tracks'
@@ -180,7 +184,7 @@ class TrackingMetric(BaseMetric):
         """
         gathered = all_gather_object(self.results)
         self.results = []
-        outcome = [None]
+        outcome: list[Any] = [None]
         if is_main_process():
             try:
                 metrics = self.compute_metrics([record for part in gathered for record in part])
@@ -201,8 +205,8 @@ class TrackingMetric(BaseMetric):
         if self.outfile_prefix is not None:
             write_results(self.outfile_prefix, tracks, with_class=len(self.classes) > 1)
             print_log(f'Tracks were written to {self.outfile_prefix}', logger='current')
-        if self.submission is not None:
-            self._submit(sequences, tracks)
+        if self.submission is not None and self.benchmark is not None:
+            self._submit(self.submission, self.benchmark, sequences, tracks)
         if self.format_only:
             return {}
         scores = evaluate_sequences(
@@ -215,10 +219,16 @@ class TrackingMetric(BaseMetric):
         print_log(f'\n{format_table(scores)}', logger='current')
         return _flatten(scores)
 
-    def _submit(self, sequences: dict[str, dict[int, dict]], tracks: dict[str, np.ndarray]) -> None:
+    def _submit(
+        self,
+        path: str,
+        benchmark: str,
+        sequences: dict[str, dict[int, dict]],
+        tracks: dict[str, np.ndarray],
+    ) -> None:
         lengths = {name: _count_frames(name, frames) for name, frames in sequences.items()}
-        empty = write_submission(self.submission, self.benchmark, tracks, lengths)
-        print_log(f'Written for the server of {self.benchmark}: {self.submission}', 'current')
+        empty = write_submission(path, benchmark, tracks, lengths)
+        print_log(f'Written for the server of {benchmark}: {path}', 'current')
         if empty:
             names = ', '.join(empty)
             print_log(f'Without any track: {names}', 'current', level=logging.WARNING)
@@ -240,7 +250,7 @@ def _read_once(file: str) -> np.ndarray:
     return as_rows(read_rows(file), file)
 
 
-def _track_rows(tracks, number: int) -> np.ndarray:
+def _track_rows(tracks: InstanceData, number: int) -> np.ndarray:
     """Rows ``(N, 8)`` of a frame's ``pred_track_instances``."""
     boxes, scores, labels, ids = (
         _numpy(tracks[key]) for key in ('bboxes', 'scores', 'labels', 'instances_id')
@@ -269,7 +279,7 @@ def _xywh(boxes_xyxy: np.ndarray, decimals: int) -> np.ndarray:
     return np.round(np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]), decimals)
 
 
-def _numpy(values) -> np.ndarray:
+def _numpy(values: Any) -> np.ndarray:
     return values.detach().cpu().numpy() if hasattr(values, 'detach') else np.asarray(values)
 
 

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 SUFFIXES = ('.zip', '.tar')
 DEPTH = 4  # folders below that of the download that are looked at
@@ -28,17 +29,19 @@ class Archive:
         ValueError: The archive is cut off or damaged.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
+        self._file: zipfile.ZipFile | tarfile.TarFile
+        members: list[tuple[str, int, Any]]
         with self._damage():
             if path.suffix.lower() == '.zip':
-                self._file = zipfile.ZipFile(path)
-                members = [(m.filename, m.file_size, m) for m in self._file.infolist()]
-                members = [(name, size, m) for name, size, m in members if not m.is_dir()]
+                self._file = archive = zipfile.ZipFile(path)
+                files = [m for m in archive.infolist() if not m.is_dir()]
+                members = [(m.filename, m.file_size, m) for m in files]
             else:
                 _check_end(path)
-                self._file = tarfile.open(path)  # noqa: SIM115
-                members = [(m.name, m.size, m) for m in self._file if m.isfile()]
+                self._file = tar = tarfile.open(path)  # noqa: SIM115
+                members = [(m.name, m.size, m) for m in tar if m.isfile()]
         members = [m for m in members if not {'..', '__MACOSX'} & set(PurePosixPath(m[0]).parts)]
         self._members = {name: member for name, _, member in members}
         self.sizes = {name: size for name, size, _ in members}
@@ -53,10 +56,12 @@ class Archive:
         with self._damage(), self._open(name) as source, target.open('wb') as file:
             shutil.copyfileobj(source, file)
 
-    def _open(self, name: str):
+    def _open(self, name: str) -> IO[bytes]:
         if isinstance(self._file, zipfile.ZipFile):
             return self._file.open(self._members[name])
-        return self._file.extractfile(self._members[name])
+        source = self._file.extractfile(self._members[name])
+        assert source is not None, 'members are files'
+        return source
 
     @contextmanager
     def _damage(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replace_on_success(path: str | Path) -> Iterator[Path]:
+def replace_on_success(path: str | os.PathLike) -> Iterator[Path]:
     """Hands out a temporary file name beside ``path``, renamed to ``path`` if the block succeeds.
 
     Where the block raises, the temporary file is removed and an older ``path`` stays as it was.

@@ -122,14 +122,14 @@ class VideoFile(FrameSource):
         try:
             for packet in container.demux():
                 end.add_packet(packet)
-                for frame in packet.decode() if packet.stream is stream else ():
+                for frame in stream.decode(packet) if packet.stream is stream else ():
                     number += 1
                     if frame.is_corrupt:
                         raise FrameReadError(self._corrupt(number, 'damaged data'))
                     end.add_frame(frame)
                     yield number, frame
         except av.FFmpegError as error:
-            raise FrameReadError(self._corrupt(number + 1, error.strerror)) from error
+            raise FrameReadError(self._corrupt(number + 1, str(error.strerror))) from error
         if missing := end.missing():
             _logger.warning(
                 f'{self.path} ends after frame {number}, {missing}: is the file cut off?'

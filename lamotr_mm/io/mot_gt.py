@@ -163,7 +163,8 @@ def _parse_row(line: str, length: int, rule: ClassRule) -> Row:
     for name, value in (('frame', values[0]), ('id', values[1]), ('class', class_id)):
         if not value.is_integer():
             raise ValueError(f'{name} must be whole, got {value}')
-    row = Row(int(values[0]), int(values[1]), *values[2:7], int(class_id), visibility)
+    x, y, w, h, flag = values[2:7]
+    row = Row(int(values[0]), int(values[1]), x, y, w, h, flag, int(class_id), visibility)
     if not 1 <= row.frame <= length:
         raise ValueError(f'frame {row.frame} is outside 1..{length}')
     if row.id < 0:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .files import replace_on_success
 
@@ -18,7 +19,7 @@ BOX = slice(2, 6)
 RESULT_DECIMALS = 4
 
 
-def as_rows(rows, what: str) -> np.ndarray:
+def as_rows(rows: ArrayLike, what: str) -> np.ndarray:
     """Rows as ``(N, 8)`` float64; further columns are dropped, a missing class becomes -1.
 
     Args:

@@ -22,7 +22,7 @@ class VideoEnd:
         self._stream = container.streams.video[0]
         self._packets = 0
         self._reached = 0.0
-        self._shown = None
+        self._shown: float | None = None
         self._longest = 0.0
 
     def add_packet(self, packet: av.Packet) -> None:

@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -32,7 +33,7 @@ class VideoWriter:
         if not 0 < fps < float('inf'):
             raise ValueError(f'fps={fps} is not a positive number')
         self.rate = Fraction(fps).limit_denominator(1001)
-        self._stream = None
+        self._stream: av.VideoStream | None = None
 
     def __enter__(self) -> 'VideoWriter':
         self._on_exit = ExitStack()
@@ -43,14 +44,14 @@ class VideoWriter:
         )  # runs first, so that the file is closed when it is renamed
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._on_exit.__exit__(*error)
 
-    def _finish(self, kind, error, trace) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None and self._stream is None:
-                raise ValueError(f'{self.path}: no frame was written')
             if kind is None:
+                if self._stream is None:
+                    raise ValueError(f'{self.path}: no frame was written')
                 self._container.mux(self._stream.encode())
         finally:
             self._container.close()

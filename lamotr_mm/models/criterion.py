@@ -1,6 +1,6 @@
 """Decoupled Tracking-Detection Loss (Sec. 3.3, Fig. 4, Eq. 1)."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -156,7 +156,7 @@ class DecoupledTrackingLoss(nn.Module):
     def clip(self, frames: list[FrameLosses]) -> dict[str, Tensor]:
         """Normalised losses of a batch of clips (Eq. 1), and the association counts over it."""
         totals = torch.stack(
-            [sum(f.num_targets for f in frames), *(f.num_pairs for f in frames)]
+            [torch.stack([f.num_targets for f in frames]).sum(), *(f.num_pairs for f in frames)]
         ).float()
         all_reduce(totals, op='mean')
         num_targets, *num_pairs = totals.clamp(min=1)
@@ -167,7 +167,7 @@ class DecoupledTrackingLoss(nn.Module):
         }
         losses['loss_asso'] = sum(f.sums['loss_asso'] / n for f, n in zip(frames, num_pairs))
         for name in frames[0].counts:
-            losses[name] = sum(f.counts[name] for f in frames).float()
+            losses[name] = torch.stack([f.counts[name] for f in frames]).sum().float()
         return losses
 
     @torch.no_grad()
@@ -255,7 +255,7 @@ class DecoupledTrackingLoss(nn.Module):
         }
 
 
-def _to_float32(value):
+def _to_float32(value: Any) -> Any:
     """Half-precision outputs as float32: matching and losses are a float32 island under AMP."""
     if isinstance(value, Tensor):
         return value.float()

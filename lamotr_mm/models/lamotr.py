@@ -1,6 +1,7 @@
 """LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from mmdet.models.mot import BaseMOTModel
@@ -118,7 +119,7 @@ class LAMOTR(BaseMOTModel):
     # ------------------------------------------------------------------ training
 
     def loss(
-        self, inputs: Tensor, data_samples: list[TrackDataSample], **kwargs
+        self, inputs: Tensor, data_samples: list[TrackDataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """Eq. 1 over a batch of clips, with gradients through the tracklet queries.
 
@@ -141,7 +142,7 @@ class LAMOTR(BaseMOTModel):
         targets = clip_targets(data_samples, inputs.device, self.clip_tracklets.spare_slots)
         slots = targets[0].present.shape[1]
         tracklets = TrackletState.empty(batch, slots, features.memory)
-        losses, carried, entered = [], 0, 0
+        losses, carried, entered = [], [], []
         for t in range(frames):
             output = self.decode_frame(features.frame(t, frames), tracklets)
             losses.append(self.criterion.frame(output, tracklets.valid, targets[t]))
@@ -149,13 +150,13 @@ class LAMOTR(BaseMOTModel):
                 output, tracklets.valid, targets[t], losses[-1].matched_object
             )
             present = tracklets.valid & targets[t].present
-            carried += (decisions.present & present).sum()
-            entered += present.sum()
+            carried.append((decisions.present & present).sum())
+            entered.append(present.sum())
             tracklets = self.tracklet_update(tracklets, output, decisions)
         return {
             **self.criterion.clip(losses),
-            'tck_carried': carried.float(),
-            'tck_total': entered.float(),
+            'tck_carried': torch.stack(carried).sum().float(),
+            'tck_total': torch.stack(entered).sum().float(),
         }
 
     # ------------------------------------------------------------------ tracking
@@ -206,7 +207,7 @@ class LAMOTR(BaseMOTModel):
         inputs: Tensor,
         data_samples: list[TrackDataSample],
         session: Session | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> list[TrackDataSample]:
         """Track the frames of one video, in order.
 
@@ -268,11 +269,9 @@ def _to_host(output: FrameOutput, ori_shape: tuple[int, int]) -> FrameScores:
     boxes = boxes * boxes.new_tensor([width, height, width, height])
     split = output.num_objects
     host = [tensor.cpu().numpy() for tensor in (scores, labels, boxes)]
-    return FrameScores(
-        *(values[:split] for values in host),
-        *(values[split:] for values in host),
-        association=output.asso_logits[0].float().sigmoid().cpu().numpy(),
-    )
+    objects, tracklets = [v[:split] for v in host], [v[split:] for v in host]
+    association = output.asso_logits[0].float().sigmoid().cpu().numpy()
+    return FrameScores._make([*objects, *tracklets, association])
 
 
 def _to_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:

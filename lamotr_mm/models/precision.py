@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -32,7 +33,7 @@ def float32_island(function: Callable) -> Callable:
     """Decorator: under autocast, run without it on widened tensor arguments."""
 
     @wraps(function)
-    def call(*args):
+    def call(*args: Any) -> Any:
         device = next(arg.device.type for arg in args if isinstance(arg, Tensor))
         if not torch.is_autocast_enabled(device):
             return function(*args)

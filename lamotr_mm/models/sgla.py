@@ -1,6 +1,7 @@
 """Spatial-Guided Learnable Association (Sec. 3.2)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from mmcv.cnn.bricks.transformer import FFN
@@ -109,7 +110,7 @@ class SGLA(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.layers = nn.ModuleList(
+        self.layers: Any = nn.ModuleList(
             SpatialWeightedAttention(embed_dims, num_heads, ffn_dims) for _ in range(num_layers)
         )
         self.deviation_mlp = MLP(4, embed_dims, embed_dims, 2)

@@ -1,6 +1,7 @@
 """Separated Object-Tracklet Detection (Sec. 3.1)."""
 
 import math
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule, bias_init_with_prob
@@ -52,8 +53,8 @@ class SOTDHead(BaseModule):
         self.num_heads = self.decoder.layers[0].self_attn.num_heads
         self.query_embedding = nn.Embedding(num_queries, width)
         self._init_positions()
-        self.cls_branches = nn.ModuleList(nn.Linear(width, num_classes) for _ in range(layers))
-        self.reg_branches = nn.ModuleList(_box_branch(width) for _ in range(layers))
+        self.cls_branches: Any = nn.ModuleList(nn.Linear(width, num_classes) for _ in range(layers))
+        self.reg_branches: Any = nn.ModuleList(_box_branch(width) for _ in range(layers))
 
     def init_weights(self) -> None:
         """Xavier projections, focal-loss prior 0.01, box branches that start at the anchor."""

@@ -1,6 +1,6 @@
 """A tracked frame, as mmdet's metrics and visualizers want it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ def report_tracks(
     frame.set_metainfo(dict(association=association))
 
 
-def _association(tracked: TrackedFrame) -> dict[str, np.ndarray]:
+def _association(tracked: TrackedFrame) -> dict[str, Any]:
     """``S`` between the kept objects and the tracklets that entered the frame."""
     ids, scores, tracks = tracked
     live = np.flatnonzero(ids != NO_TRACK)

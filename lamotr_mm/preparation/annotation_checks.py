@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mmengine
 
@@ -240,12 +240,12 @@ class _Checker:
             more = f' and {missing - 1} more' if missing > 1 else ''
             self._add('frame numbering', f'{what}{more}: frames count 0, 1, 2, ...', video)
         skipped = 0
-        for first, second in itertools.pairwise(images):
-            step = _number(second) - _number(first)
+        for before, image in itertools.pairwise(images):
+            step = _number(image) - _number(before)
             skipped += max(step - 1, 0)
-            if step <= 0 and first['frame_id'] < second['frame_id']:
-                what = f'mot_frame_id {_number(second)} follows {_number(first)}'
-                self._add('frame numbering', what, video, second)
+            if step <= 0 and before['frame_id'] < image['frame_id']:
+                what = f'mot_frame_id {_number(image)} follows {_number(before)}'
+                self._add('frame numbering', what, video, image)
         if skipped and not missing:
             self._note(f'video {video} leaves out {skipped} of its original frames')
         sizes = Counter((image['width'], image['height']) for image in images)
@@ -350,16 +350,16 @@ def _describe(box: dict) -> str:
     return f'box {box["bbox"]} (x, y, w, h) of id {box["instance_id"]}'
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else f'{text[:117]}...'
 
 
-def _fits(key: str, value) -> bool:
+def _fits(key: str, value: Any) -> bool:
     """Whether a value of this key can be worked with."""
     if key == 'bbox':
-        numbers = isinstance(value, list) and all(isinstance(v, int | float) for v in value)
-        return numbers and len(value) == 4
+        four = isinstance(value, list) and len(value) == 4
+        return four and all(isinstance(v, int | float) for v in value)
     if key in TEXTS:
         return isinstance(value, str)
     if key not in NUMBERS:

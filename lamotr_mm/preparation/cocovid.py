@@ -62,7 +62,7 @@ def parse_split(text: str, root: Path) -> tuple[str, list[Part]]:
     name, equals, items = text.partition('=')
     if not equals or not items or not re.fullmatch(r'[\w-]+', name):
         raise ValueError(f'a split looks like train=SEQUENCE,SEQUENCE:1-450, got {text!r}')
-    parts = []
+    parts: list[Part] = []
     for item in items.split(','):
         target, _, frames = item.partition(':')
         if frames not in ('', *HALVES) and not re.fullmatch(r'\d+-\d+', frames):
@@ -208,7 +208,8 @@ def make_cocovid(
     for part in parts:
         sequence = read_sequence(part.folder)
         numbers = _numbers(part, sequence)
-        rows, skipped = [], Counter()
+        rows: list[Row] = []
+        skipped: Counter[str] = Counter()
         if sequence.gt_file.is_file():
             rows, skipped = read_gt(sequence.gt_file, sequence.length, rule)
         files = {

@@ -166,23 +166,23 @@ def take(found: dict[Path, Place], out: Path) -> None:
         ValueError: An archive is damaged.
         OSError: There is no space.
     """
-    packed = {target: place for target, place in found.items() if place.archive}
-    sizes = [place.archive.sizes[m] for place in packed.values() for m in place.members.values()]
+    packed = [(place, place.archive, target) for target, place in found.items() if place.archive]
+    sizes = [archive.sizes[m] for place, archive, _ in packed for m in place.members.values()]
     check_space(out, sizes)
     for target, place in found.items():
         if place.archive is None and place.path != target:
             link(place.path, target, out)
     if packed:
         with progress_bar('unpacking', len(sizes)) as advance:
-            for target, place in packed.items():
-                _unpack(place, target, advance)
+            for place, archive, target in packed:
+                _unpack(place, archive, target, advance)
 
 
-def _unpack(place: Place, target: Path, on_file: Callable[[], None]) -> None:
+def _unpack(place: Place, archive: Archive, target: Path, on_file: Callable[[], None]) -> None:
     if target.is_symlink():  # to what is gone
         target.unlink()
     whole = replace_on_success if '' in place.members else new_folder
     with whole(target) as part:
         for file, member in place.members.items():
-            place.archive.copy(member, part / file)
+            archive.copy(member, part / file)
             on_file()

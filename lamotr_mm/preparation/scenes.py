@@ -77,8 +77,8 @@ def prepare_scenes(
         _write_texts(scene, src / scene.gt_file, out / scene.name)
     contents, summaries = {}, {}
     for split, parts in splits.items():
-        parts = [Part(out / scene.name, frames) for scene, frames in parts.items()]
-        content, summaries[split] = make_cocovid(parts, out, rule)
+        taken = [Part(out / scene.name, frames) for scene, frames in parts.items()]
+        content, summaries[split] = make_cocovid(taken, out, rule)
         contents[out / 'annotations' / f'{split}.json'] = content
     write_json(contents)
     return summaries

@@ -129,7 +129,9 @@ class Lifecycle:
         left = np.setdiff1d(objects, first[:, 0])
         return np.concatenate([first, self._best_pairs(association, left, live[lost])])
 
-    def _best_pairs(self, association, objects: np.ndarray, slots: np.ndarray) -> np.ndarray:
+    def _best_pairs(
+        self, association: np.ndarray, objects: np.ndarray, slots: np.ndarray
+    ) -> np.ndarray:
         """One-to-one (object, slot) pairs with the largest sum of ``S``, at least the gate each."""
         scores = association[np.ix_(objects, slots)]
         # before the assignment: two pairs below the gate must not outbid one above it
@@ -163,7 +165,9 @@ class Lifecycle:
         candidates = np.flatnonzero(confident & ~claimed)
         return candidates[np.argsort(-frame.object_scores[candidates], kind='stable')]
 
-    def _give_birth(self, table, frame, candidates, present) -> list[tuple[int, int]]:
+    def _give_birth(
+        self, table: TrackTable, frame: FrameScores, candidates: np.ndarray, present: np.ndarray
+    ) -> list[tuple[int, int]]:
         """(object, slot) of each new track."""
         taken = list(frame.tracklet_boxes_xyxy[present])
         born = []
@@ -176,7 +180,14 @@ class Lifecycle:
         return born
 
 
-def _report(table, frame, objects, matches, present, born) -> FrameTracks:
+def _report(
+    table: TrackTable,
+    frame: FrameScores,
+    objects: np.ndarray,
+    matches: np.ndarray,
+    present: np.ndarray,
+    born: list[tuple[int, int]],
+) -> FrameTracks:
     born_objects, born_slots = np.array(born, dtype=np.int64).reshape(-1, 2).T
     slots = np.concatenate([present, born_slots])
     object_index = np.full(table.slots, -1, dtype=np.int64)

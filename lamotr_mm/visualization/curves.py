@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -39,7 +40,8 @@ def read_scalars(files: Sequence[str | os.PathLike]) -> tuple[list[dict], list[d
         tuple[list[dict], list[dict]]: Training and validation records, names without ``train/`` and
         ``val/``, each with ``iter``: for validation, the last training iteration logged before it.
     """
-    train, val = [], []
+    train: list[dict] = []
+    val: list[dict] = []
     for file in files:
         new_train, new_val = _read_one(Path(file), train[-1]['iter'] if train else 0)
         if new_train:
@@ -133,7 +135,7 @@ def _draw_tracking(axes: Axes, val: list[dict]) -> None:
     axes.set_ylabel('tracking, validation (%)')
 
 
-def _line(axes: Axes, records: list[dict], name: str, label: str, **style) -> None:
+def _line(axes: Axes, records: list[dict], name: str, label: str, **style: Any) -> None:
     points = [(record['iter'], record[name]) for record in records if name in record]
     if points:
         axes.plot(*zip(*points), label=label, **style)

@@ -67,7 +67,7 @@ def _caption(sample: TrackDataSample, classes: Sequence[str]) -> list[str]:
         text += '   dashed: ignored'
     lines = [text]
     if len(classes) > 1:
-        ids = {name: set() for name in classes}
+        ids: dict[str, set[int]] = {name: set() for name in classes}
         for frame in sample:
             targets = frame.gt_instances
             for label, number in zip(targets.labels.tolist(), targets.instances_ids.tolist()):

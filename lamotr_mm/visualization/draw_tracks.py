@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import matplotlib
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
 # Okabe and Ito's colours, told apart with every kind of colour blindness (without black); RGB
@@ -28,6 +29,9 @@ BASE_COLOURS = (
 # lightness of the first seven ids, the next seven, and so on
 LIGHTNESS = (1.0, 1.35, 0.7)
 MIN_TEXT = 10  # px; smaller text can't be read
+
+Point = tuple[int, int]
+Colour = tuple[int, int, int]  # BGR
 
 
 def colour_of(track_id: int) -> tuple[int, int, int]:
@@ -188,7 +192,9 @@ def _corners(box: np.ndarray, shape: tuple[int, ...]) -> tuple[tuple[int, int], 
     return (x1, y1), (x2, y2)
 
 
-def _draw_dashed(image, first, second, colour, thickness) -> None:
+def _draw_dashed(
+    image: np.ndarray, first: Point, second: Point, colour: Colour, thickness: int
+) -> None:
     """A box of dashes; `first` and `second` are opposite corners."""
     (x1, y1), (x2, y2) = first, second
     dash = 4 * thickness
@@ -200,16 +206,16 @@ def _draw_dashed(image, first, second, colour, thickness) -> None:
             cv2.line(image, (x, y), (x, min(y + dash, y2)), colour, thickness)
 
 
-def _draw_trail(image, points, colour, width) -> None:
+def _draw_trail(image: np.ndarray, points: ArrayLike, colour: Colour, width: int) -> None:
     """Tapering, fading line; the newest end is full."""
     limit = 2.0 * max(image.shape[:2])
-    points = np.clip(np.asarray(points, dtype=np.float64).reshape(-1, 2), -limit, limit)
-    points = np.round(points * 8).astype(int)  # 3 fractional bits: smooth at slow motion
-    steps = len(points) - 1
+    clipped = np.clip(np.asarray(points, dtype=np.float64).reshape(-1, 2), -limit, limit)
+    steps_at = np.round(clipped * 8).astype(int)  # 3 fractional bits: smooth at slow motion
+    steps = len(steps_at) - 1
     for step in range(steps):
         age = (step + 1) / steps
         thickness = max(1, round((width + 1) * age))
-        first, second = points[step].tolist(), points[step + 1].tolist()
+        first, second = steps_at[step].tolist(), steps_at[step + 1].tolist()
         cv2.line(image, first, second, colour, thickness, cv2.LINE_AA, shift=3)
 
 
@@ -220,7 +226,8 @@ def _label(text: str, colour: tuple[int, int, int], size: int) -> np.ndarray:
     left, _, right, _ = font.getbbox(text)
     top, bottom = font.getbbox('0')[1::2]  # digits' height, so that all labels are equally high
     pad = max(2, size // 4)
-    patch = Image.new('RGB', (right - left + 2 * pad, bottom - top + 2 * pad), colour[::-1])
+    area = (int(right - left) + 2 * pad, int(bottom - top) + 2 * pad)
+    patch = Image.new('RGB', area, colour[::-1])
     blue, green, red = colour
     ink = (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 115 else (255, 255, 255)
     ImageDraw.Draw(patch).text((pad - left, pad - top), text, font=font, fill=ink)
@@ -234,7 +241,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(file), size)
 
 
-def _paste_label(image, patch, corner, width) -> None:
+def _paste_label(image: np.ndarray, patch: np.ndarray, corner: Point, width: int) -> None:
     """Puts the label on top of the box, or inside where there is no room above the box."""
     height, length = patch.shape[:2]
     x, y = corner[0] - width // 2, corner[1] - height - width // 2

@@ -102,7 +102,7 @@ def recorded_queries(lifecycle: Lifecycle) -> Iterator[list[tuple]]:
         seen.append((ids, scores, tracks))
         return tracks
 
-    lifecycle.step = step
+    lifecycle.step = step  # type: ignore[method-assign, assignment]  # of this object alone
     try:
         yield seen
     finally:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from mmdet.models.mot import BaseMOTModel
+from torch import Tensor
 
 from lamotr_mm.weights.checkpoints import existing_checkpoint
 
@@ -67,7 +68,7 @@ def read_source(path: Path) -> Source:
 
 
 def convert(
-    weights: Mapping[str, Tensor], model: nn.Module, class_rows: list[int] | None = None
+    weights: Mapping[str, Tensor], model: BaseMOTModel, class_rows: list[int] | None = None
 ) -> tuple[Layout, Conversion]:
     """Bring a detector's weights into the layout of a model.
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from mmdet.models.mot import BaseMOTModel
 from torch import Tensor, nn
 
 from .rules import match
@@ -24,7 +25,7 @@ class Setting(NamedTuple):
 
     key: str
     value: Any
-    read: Callable[[nn.Module], Any]
+    read: Callable[[BaseMOTModel], Any]
 
 
 def _length(name: str) -> Callable[[Mapping[str, Tensor]], int | None]:
@@ -142,7 +143,7 @@ def settings_of(
 
 
 def check_settings(
-    settings: Iterable[Setting], weights: Mapping[str, Tensor], model: nn.Module
+    settings: Iterable[Setting], weights: Mapping[str, Tensor], model: BaseMOTModel
 ) -> None:
     """Whether a model is set as its weights need it.
 
@@ -169,7 +170,7 @@ def check_settings(
         )
 
 
-def _read(setting: Setting, model: nn.Module) -> Any:
+def _read(setting: Setting, model: BaseMOTModel) -> Any:
     try:
         return setting.read(model)
     except AttributeError:  # another kind of part

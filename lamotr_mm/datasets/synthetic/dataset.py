@@ -1,7 +1,7 @@
 """Synthetic videos as a data set: no files, each frame is drawn when it is asked for."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -42,7 +42,7 @@ class SyntheticVideoDataset(SeededPipelineMixin, BaseVideoDataset):
 
     def __init__(
         self,
-        *args,
+        *args: Any,
         split: str = 'train',
         num_videos: int = 100,
         video_length: int = 20,
@@ -50,7 +50,7 @@ class SyntheticVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         offset: int = 0,
         height: int = 256,
         width: int = 320,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f'split={split!r}: must be one of {", ".join(SPLITS)}')

@@ -1,6 +1,7 @@
 """Articulated people: outfits and how a walking figure is drawn."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -13,6 +14,8 @@ PATTERNS = ('plain', 'hoops', 'stripes', 'checks', 'dots', 'sash')
 # px of a shirt's texture and the part of the figure it covers, in figure heights
 _TEXTURE = (72, 60)
 _SHIRT_WIDTH, _SHIRT_TOP = 0.36, -0.86
+# points in figure heights -> image px, (n, 2)
+Place = Callable[[list[tuple[float, float]]], np.ndarray]
 _SKINS = ((135, 172, 224), (105, 145, 200), (75, 108, 160), (50, 72, 110), (155, 190, 238))
 _HAIRS = ((30, 32, 38), (38, 60, 95), (70, 120, 180), (110, 112, 118), (25, 40, 62))
 
@@ -36,7 +39,7 @@ def _vivid(
     rng: np.random.Generator, saturation: tuple[int, int], value: tuple[int, int]
 ) -> np.ndarray:
     hsv = [rng.integers(180), rng.integers(*saturation), rng.integers(*value)]
-    return cv2.cvtColor(np.uint8([[hsv]]), cv2.COLOR_HSV2BGR)[0, 0].astype(float)
+    return cv2.cvtColor(np.array([[hsv]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].astype(float)
 
 
 def _shirt(shirt: np.ndarray, accent: np.ndarray, pattern: str, repeats: float) -> np.ndarray:
@@ -153,7 +156,7 @@ def draw_figure(
     return canvas.finish()
 
 
-def _draw_torso(canvas: Canvas, outfit: Outfit, place, side: float, height: float) -> None:
+def _draw_torso(canvas: Canvas, outfit: Outfit, place: Place, side: float, height: float) -> None:
     chest = (0.145 - 0.035 * side) * outfit.girth
     waist = 0.8 * chest
     outline = [(-0.06, -0.85), (0.06, -0.85), (chest, -0.8), (chest, -0.72), (waist, -0.56)]
@@ -167,7 +170,7 @@ def _draw_torso(canvas: Canvas, outfit: Outfit, place, side: float, height: floa
 
 
 def _draw_head(
-    canvas: Canvas, outfit: Outfit, place, side: float, facing: float, height: float
+    canvas: Canvas, outfit: Outfit, place: Place, side: float, facing: float, height: float
 ) -> None:
     centre = place([(0.015 * side, -0.925)])[0]
     canvas.ellipse(centre, (0.062 * height, 0.074 * height), outfit.skin)

@@ -129,10 +129,10 @@ class SyntheticScene:
         return self.camera.zooms[index] * (point - self.camera.centres[index]) + middle
 
     def _figure(self, index: int, k: int) -> Sprite:
-        foot = self._to_image(index, self.walks.feet[index, k])
+        foot_x, foot_y = self._to_image(index, self.walks.feet[index, k])
         height = self.walks.heights[index, k] * self.camera.zooms[index]
         phase, heading = self.walks.phases[index, k], self.walks.headings[index, k]
-        return draw_figure(self.outfits[k], *foot, height, phase, heading)
+        return draw_figure(self.outfits[k], foot_x, foot_y, height, phase, heading)
 
     def _seen(self, sprite: Sprite, index: int) -> Sprite:
         """A sprite in the world as the camera sees it."""

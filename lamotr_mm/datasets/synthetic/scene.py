@@ -6,7 +6,7 @@ at rest: x to the right, y down, the origin in the top left corner.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,9 @@ LEVELS = (
     Level(0.80, (5, 7), (2, 3), 2, 10, 0.05, 0.04, 0.8),
     Level(1.25, (6, 8), (2, 4), 1, 6, 0.07, 0.06, 1.5),
 )
+
+# foot_y of one figure, or of many
+FloatOrArray = TypeVar('FloatOrArray', float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class SceneSpec:
         """An independent generator for one part: more draws in one don't move another."""
         return np.random.default_rng([self.seed, stream])
 
-    def figure_height(self, foot_y: np.ndarray) -> np.ndarray:
+    def figure_height(self, foot_y: FloatOrArray) -> FloatOrArray:
         """Perspective: px height of an average figure whose feet are at ``foot_y`` (world px)."""
         depth = (foot_y / self.unit - FLOOR[0]) / (FLOOR[1] - FLOOR[0])
         near, far = FIGURE_HEIGHTS[1], FIGURE_HEIGHTS[0]

@@ -132,9 +132,10 @@ def draw_backdrop(spec: SceneSpec) -> tuple[np.ndarray, int]:
     walls = (_building, _grove, _hoardings)
     picture[:horizon] = walls[rng.integers(len(walls))](rng, horizon, width)
     side, depth = _FLOOR_SIDE, height - horizon
-    seen = np.float32([[0, 0], [side, 0], [side, side], [0, side]])
+    seen = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
     far, near = 0.05 * width, 0.7 * width
-    laid = np.float32([[-far, 0], [width + far, 0], [width + near, depth], [-near, depth]])
+    corners = [[-far, 0], [width + far, 0], [width + near, depth], [-near, depth]]
+    laid = np.array(corners, np.float32)
     matrix = cv2.getPerspectiveTransform(seen, laid)
     texture = _floor_texture(rng)
     picture[horizon:] = cv2.warpPerspective(texture, matrix, (width, depth), flags=cv2.INTER_AREA)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 Colour = tuple[int, int, int]
 
@@ -32,9 +33,10 @@ class Sprite(NamedTuple):
         return self.bgra[..., 3] >= 128
 
 
-def shade(colour: Sequence[float], factor: float) -> Colour:
+def shade(colour: Sequence[float] | np.ndarray, factor: float) -> Colour:
     """A lighter or darker colour."""
-    return tuple(int(min(max(channel * factor, 0), 255)) for channel in colour)
+    blue, green, red = (int(min(max(channel * factor, 0), 255)) for channel in colour)
+    return blue, green, red
 
 
 class Canvas:
@@ -50,16 +52,16 @@ class Canvas:
         shape = (height * OVERSAMPLING, width * OVERSAMPLING)
         self.bgra = np.zeros((*shape, 4), np.uint8)
 
-    def _fixed(self, points: np.ndarray) -> np.ndarray:
+    def _fixed(self, points: ArrayLike) -> np.ndarray:
         # a px centre is at .5 for us and at 0 for OpenCV
         place = (np.asarray(points, float) - (self.left, self.top)) * OVERSAMPLING - 0.5
         return np.rint(place * (1 << _SHIFT)).astype(np.int32)
 
-    def polygon(self, points: np.ndarray, colour: Colour) -> None:
+    def polygon(self, points: ArrayLike, colour: Colour) -> None:
         """Fill ``points (n, 2)``."""
         cv2.fillPoly(self.bgra, [self._fixed(points)], (*colour, 255), shift=_SHIFT)
 
-    def limb(self, points: np.ndarray, thickness: float, colour: Colour) -> None:
+    def limb(self, points: ArrayLike, thickness: float, colour: Colour) -> None:
         """A line through ``points (n, 2)`` with round ends."""
         width = max(1, round(thickness * OVERSAMPLING))
         cv2.polylines(self.bgra, [self._fixed(points)], False, (*colour, 255), width, shift=_SHIFT)
@@ -77,12 +79,12 @@ class Canvas:
         cv2.ellipse(self.bgra, middle, radii, 0, *angles, (*colour, 255), -1, shift=_SHIFT)
 
     def textured_polygon(
-        self, points: np.ndarray, texture: np.ndarray, corner: Sequence[float], scale: float
+        self, points: ArrayLike, texture: np.ndarray, corner: Sequence[float], scale: float
     ) -> None:
         """Fill ``points (n, 2)`` from ``texture (h, w, 4)`` whose corner lies at ``corner`` and of
         which one px covers ``scale`` px."""
         inside = np.zeros(self.bgra.shape[:2], np.uint8)
-        cv2.fillPoly(inside, [self._fixed(points)], 255, shift=_SHIFT)
+        cv2.fillPoly(inside, [self._fixed(points)], (255,), shift=_SHIFT)
         zoom = scale * OVERSAMPLING
         x, y = (np.asarray(corner, float) - (self.left, self.top)) * OVERSAMPLING
         # OpenCV's px centres are integers on both sides

@@ -95,10 +95,10 @@ def shift_frame(frame: dict, shift_x: int, shift_y: int) -> dict:
     crop = frame['img'][top : height + min(shift_y, 0), left : width + min(shift_x, 0)]
     crop_height, crop_width = crop.shape[:2]
     shifted = dict(img=mmcv.imresize(crop, (width, height)))
-    boxes_xyxy = frame['gt_bboxes'] - np.float32([left, top, left, top])
-    boxes_xyxy = boxes_xyxy.clip(0, np.float32([crop_width, crop_height] * 2))
+    boxes_xyxy = frame['gt_bboxes'] - np.array([left, top, left, top], np.float32)
+    boxes_xyxy = boxes_xyxy.clip(0, np.array([crop_width, crop_height] * 2, np.float32))
     inside = (boxes_xyxy[:, :2] < boxes_xyxy[:, 2:]).all(1)
-    scale = np.float32([width / crop_width, height / crop_height] * 2)
+    scale = np.array([width / crop_width, height / crop_height] * 2, np.float32)
     shifted['gt_bboxes'] = boxes_xyxy[inside] * scale
     for key in frame.keys() - shifted.keys():
         shifted[key] = frame[key][inside]

@@ -1,10 +1,13 @@
 """Monitors association, which tracking scores show late and mixed with detection."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from lamotr_mm.evaluation.association import AssociationCounter, association_scores
 from lamotr_mm.registry import HOOKS
@@ -46,7 +49,9 @@ class AssociationMetricHook(Hook):
         self.counter = AssociationCounter(gate, iou_thr)
         self.train_counts = dict.fromkeys(TRAIN_COUNTS, 0.0)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Sum the counts; every `interval` iterations, log the scores of all ranks."""
         for name in TRAIN_COUNTS:
             self.train_counts[name] += float(outputs.pop(name, 0))
@@ -55,17 +60,19 @@ class AssociationMetricHook(Hook):
                 runner.message_hub.update_scalar(f'train/{name}', value)
             self.train_counts = dict.fromkeys(TRAIN_COUNTS, 0.0)
 
-    def before_val_epoch(self, runner) -> None:
+    def before_val_epoch(self, runner: Runner) -> None:
         """Start from nothing."""
         self.counter.reset()
 
-    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Count the frames of one batch."""
         for sample in outputs:
             for frame in sample:
                 self.counter.add(frame)
 
-    def after_val_epoch(self, runner, metrics=None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
         """Add the scores of all ranks to `metrics`."""
         metrics.update(association_scores(_over_ranks(self.counter.counts)))
 
@@ -73,26 +80,26 @@ class AssociationMetricHook(Hook):
     after_test_iter = after_val_iter
     after_test_epoch = after_val_epoch
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Draw the epochs so far."""
         _draw(runner)
 
-    def after_val(self, runner) -> None:
+    def after_val(self, runner: Runner) -> None:
         """Draw in iteration-based training, which has one epoch."""
         _draw(runner)
 
-    def after_train(self, runner) -> None:
+    def after_train(self, runner: Runner) -> None:
         """Draw the whole run."""
         _draw(runner)
 
 
-def _over_ranks(counts: dict[str, float]) -> dict[str, float]:
+def _over_ranks(counts: Mapping[str, float]) -> dict[str, float]:
     total = torch.tensor([float(value) for value in counts.values()])
     all_reduce(total)
     return dict(zip(counts, total.tolist()))
 
 
-def _draw(runner) -> None:
+def _draw(runner: Runner) -> None:
     files = find_scalars(runner.work_dir) if is_main_process() else []
     if files:  # there are none without LocalVisBackend
         plot_curves(files, Path(runner.work_dir) / 'curves.png')

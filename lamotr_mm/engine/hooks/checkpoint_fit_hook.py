@@ -2,6 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from lamotr_mm.registry import HOOKS
 from lamotr_mm.weights.checkpoints import check_fit
@@ -15,7 +16,7 @@ class CheckpointFitHook(Hook):
     where pre-trained weights may well fit in part only.
     """
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare names and shapes.
 
         Raises:

@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from mmdet.registry import HOOKS as MMDET_HOOKS
 from mmengine.dist import is_main_process
 from mmengine.fileio import BaseStorageBackend, LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
 
 from lamotr_mm.evaluation.directions import ASSOCIATION, rule_of
 from lamotr_mm.registry import HOOKS
@@ -21,7 +23,7 @@ PARTIAL = '.partial'
 class WholeFileBackend(LocalBackend):
     """Local files that are replaced in one step, so that an older one is never half overwritten."""
 
-    def put(self, obj: bytes, filepath) -> None:
+    def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write beside the file, then rename. Only a killed run leaves a partial file."""
         partial = f'{filepath}{PARTIAL}'
         try:
@@ -40,7 +42,7 @@ class _LateDeletions:
         self._backend = backend
         self._doomed: list[tuple[Callable, str]] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def remove(self, filepath: str) -> None:
@@ -70,7 +72,12 @@ class CheckpointHook(MMEngineCheckpointHook):
     ones are deleted when the new ones are there.
     """
 
-    def before_train(self, runner) -> None:
+    # set by mmengine's hook
+    file_backend: BaseStorageBackend
+    backend_args: dict | None
+    best_ckpt_path: str
+
+    def before_train(self, runner: Runner) -> None:
         """Prepare the folder.
 
         Raises:
@@ -98,7 +105,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _here(self, path: str) -> str:
         return self.file_backend.join_path(self.out_dir, os.path.basename(path))
 
-    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         for key in self.save_best or ():
             if key in metrics or key == 'auto':
                 continue
@@ -111,7 +118,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         with self._deletions_last():
             super()._save_best_checkpoint(runner, metrics)
 
-    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         with self._deletions_last():
             super()._save_checkpoint_with_step(runner, step, meta)
 

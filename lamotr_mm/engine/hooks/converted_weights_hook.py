@@ -2,6 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from lamotr_mm.registry import HOOKS
 from lamotr_mm.weights.layouts import LAYOUTS
@@ -17,7 +18,7 @@ class ConvertedWeightsHook(Hook):
     say nothing of temperatures.
     """
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare settings, names and shapes.
 
         Raises:

@@ -1,8 +1,10 @@
 """A loss that is not finite ends the run at once, before it spoils a checkpoint."""
 
 import math
+from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from lamotr_mm.registry import HOOKS
 
@@ -15,7 +17,9 @@ class FiniteLossHook(Hook):
     NaN.
     """
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         """Check every logged loss of the iteration.
 
         Raises:

@@ -1,8 +1,11 @@
 """Randomness that a resumed run repeats exactly."""
 
+from typing import Any
+
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from lamotr_mm.registry import HOOKS
 
@@ -24,7 +27,7 @@ class SeedHook(Hook):
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Tell the data sets the epoch, through wrappers (ConcatDataset, RepeatDataset)."""
         stack = [runner.train_dataloader.dataset]
         while stack:
@@ -35,7 +38,7 @@ class SeedHook(Hook):
             if hasattr(dataset, 'dataset'):
                 stack.append(dataset.dataset)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Reseed torch, on every device."""
         seed = runner.seed if self.seed is None else self.seed
         torch.manual_seed(hash((seed, runner.iter, get_rank())) % 2**63)

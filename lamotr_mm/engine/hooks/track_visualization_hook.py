@@ -2,10 +2,13 @@
 
 import os.path as osp
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
 from mmdet.engine.hooks import TrackVisualizationHook as MMDetTrackVisualizationHook
+from mmdet.structures import DetDataSample
+from mmengine.runner import Runner
 
 from lamotr_mm.io.frame_meta import frame_number, sequence_name
 from lamotr_mm.registry import HOOKS
@@ -23,24 +26,28 @@ class TrackVisualizationHook(MMDetTrackVisualizationHook):
     ``test_out_dir``, ``backend_args``).
     """
 
-    def before_test(self, runner) -> None:
+    test_out_dir: str | None  # of mmdet's hook
+
+    def before_test(self, runner: Runner) -> None:
         """Settle the folder: joined to an absolute path, mmdet's prefixes have no effect."""
         if self.test_out_dir is not None:
             self.test_out_dir = osp.abspath(
                 osp.join(runner.work_dir, runner.timestamp, self.test_out_dir)
             )
 
-    def after_val_iter(self, runner, batch_idx, data_batch, outputs) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Any) -> None:
         """Draw every ``frame_interval``-th frame."""
         self._inputs = data_batch['inputs'][0]
         super().after_val_iter(runner, batch_idx, data_batch, outputs)
 
-    def after_test_iter(self, runner, batch_idx, data_batch, outputs) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Any
+    ) -> None:
         """Draw every ``frame_interval``-th frame."""
         self._inputs = data_batch['inputs'][0]
         super().after_test_iter(runner, batch_idx, data_batch, outputs)
 
-    def visualize_single_image(self, img_data_sample, step: int) -> None:
+    def visualize_single_image(self, img_data_sample: DetDataSample, step: int) -> None:
         """Draw the tracks of one frame.
 
         Args:

@@ -1,6 +1,6 @@
 """Decoders that refine anchors: DAB-Deformable-DETR's (Sec. 4.2) and plain Deformable DETR's."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.models.layers import MLP, DeformableDetrTransformerDecoder, inverse_sigmoid
@@ -27,6 +27,8 @@ def refine(branch: nn.Module, embeds: Tensor, anchors_cxcywh: Tensor, eps: float
 
 class DecoderLayer(DeformableDetrTransformerDecoderLayer):
     """mmdet's layer with the cross-attention that is fused on the CPU as well."""
+
+    self_attn_cfg: dict  # of mmdet's layer
 
     def _init_layers(self) -> None:
         # mmcv's default for this key is one dict for all calls, which another model's `dropout`
@@ -58,7 +60,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
         others: ``num_layers`` and ``layer_cfg`` of mmdet's decoder.
     """
 
-    def __init__(self, *args, anchor_eps: float, with_cp: bool = False, **kwargs) -> None:
+    def __init__(self, *args: Any, anchor_eps: float, with_cp: bool = False, **kwargs: Any) -> None:
         self.anchor_eps = anchor_eps
         self.with_cp = with_cp
         super().__init__(*args, post_norm_cfg=None, **kwargs)
@@ -127,7 +129,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
             anchors_cxcywh = boxes[-1].detach()
         return DecoderOutput(torch.stack(embeds), torch.stack(anchors), torch.stack(boxes))
 
-    def _run(self, layer: nn.Module, query: Tensor, **kwargs) -> Tensor:
+    def _run(self, layer: nn.Module, query: Tensor, **kwargs: Any) -> Tensor:
         if self.with_cp and self.training:
             return checkpoint(layer, query, use_reentrant=False, **kwargs)
         return layer(query, **kwargs)
@@ -146,7 +148,7 @@ class DABDeformableDecoder(RefiningDecoder):
     """
 
     def __init__(
-        self, *args, anchor_eps: float = 1e-3, temperature: float = 10000, **kwargs
+        self, *args: Any, anchor_eps: float = 1e-3, temperature: float = 10000, **kwargs: Any
     ) -> None:
         self.temperature = temperature
         super().__init__(*args, anchor_eps=anchor_eps, **kwargs)
@@ -161,7 +163,7 @@ class DABDeformableDecoder(RefiningDecoder):
         return anchors_cxcywh
 
     def query_position(
-        self, index: int, query: Tensor, position: None, references: Tensor
+        self, index: int, query: Tensor, position: Tensor | None, references: Tensor
     ) -> Tensor:
         """Encoding of the anchors, scaled by the content."""
         encoding = coordinate_to_encoding(references, self.embed_dims // 2, self.temperature)
@@ -181,7 +183,7 @@ class DeformableDecoder(RefiningDecoder):
         others: as in :class:`RefiningDecoder`; the official code has ``anchor_eps=1e-5``.
     """
 
-    def __init__(self, *args, anchor_eps: float = 1e-5, **kwargs) -> None:
+    def __init__(self, *args: Any, anchor_eps: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(*args, anchor_eps=anchor_eps, **kwargs)
 
     def _init_layers(self) -> None:
@@ -198,7 +200,8 @@ class DeformableDecoder(RefiningDecoder):
         return anchors_cxcywh if index > 0 else anchors_cxcywh[..., :2]
 
     def query_position(
-        self, index: int, query: Tensor, position: Tensor, references: Tensor
+        self, index: int, query: Tensor, position: Tensor | None, references: Tensor
     ) -> Tensor:
         """The learned one."""
+        assert position is not None
         return position

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from mmcv.ops import MultiScaleDeformableAttention
@@ -51,7 +52,12 @@ class DeformableAttention(MultiScaleDeformableAttention):
     """
 
     def __init__(
-        self, *args, im2col_step: int = 64, dropout: float = 0.0, batch_first: bool = True, **kwargs
+        self,
+        *args: Any,
+        im2col_step: int = 64,
+        dropout: float = 0.0,
+        batch_first: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             *args, im2col_step=im2col_step, dropout=dropout, batch_first=batch_first, **kwargs
@@ -68,7 +74,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         reference_points: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
         level_start_index: Tensor | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> Tensor:
         """Attend from ``Q`` queries to ``S`` values; shapes for ``batch_first=True``.
 
@@ -88,9 +94,12 @@ class DeformableAttention(MultiScaleDeformableAttention):
             ``(B, Q, d)``.
 
         Raises:
+            TypeError: without ``reference_points`` or ``spatial_shapes``.
             ValueError: if ``reference_points`` has another last dimension than 2 or 4, or
                 ``spatial_shapes`` does not add up to ``S`` (checked on the CPU only).
         """
+        if reference_points is None or spatial_shapes is None:
+            raise TypeError('deformable attention needs reference_points and spatial_shapes')
         value = query if value is None else value
         identity = query if identity is None else identity
         if query_pos is not None:
@@ -164,7 +173,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         locations: Tensor,
         weights: Tensor,
         spatial_shapes: Tensor,
-        level_start_index: Tensor,
+        level_start_index: Tensor | None,
     ) -> Tensor:
         """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
         value, locations, weights = map(widen, (value, locations, weights))

@@ -1,5 +1,7 @@
 """Feature levels -> ``F_t``: positional encoding and deformable encoder (Sec. 3.1)."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmdet.models.layers import (
@@ -33,7 +35,7 @@ class Encoder(DeformableDetrTransformerEncoder):
         with_cp: recompute each layer in the backward pass, to save memory.
     """
 
-    def __init__(self, *args, with_cp: bool = False, **kwargs) -> None:
+    def __init__(self, *args: Any, with_cp: bool = False, **kwargs: Any) -> None:
         self.with_cp = with_cp
         super().__init__(*args, **kwargs)
 
@@ -41,7 +43,7 @@ class Encoder(DeformableDetrTransformerEncoder):
         self.layers = ModuleList(EncoderLayer(**self.layer_cfg) for _ in range(self.num_layers))
         self.embed_dims = self.layers[0].embed_dims
 
-    def forward(self, query: Tensor, reference_points: Tensor, **kwargs) -> Tensor:
+    def forward(self, query: Tensor, reference_points: Tensor, **kwargs: Any) -> Tensor:
         """``query (N, S, d)``, ``reference_points (N, S, levels, 2)`` -> memory ``(N, S, d)``."""
         for layer in self.layers:
             if self.with_cp and self.training:
@@ -113,21 +115,21 @@ class FeatureEncoder(BaseModule):
                 f'the neck yields {len(mlvl_feats)} levels, the encoder was built for '
                 f'{len(self.level_embed)}: set neck.num_outs and num_levels to the same number'
             )
-        mlvl_feats = [widen(feat) for feat in mlvl_feats]
+        mlvl_feats = tuple(widen(feat) for feat in mlvl_feats)
         masks = self._padding_masks(mlvl_feats, img_shapes, batch_input_shape)
         query_pos = [
             self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2) + level
             for feat, mask, level in zip(mlvl_feats, masks, self.level_embed)
         ]
-        shapes = [tuple(feat.shape[-2:]) for feat in mlvl_feats]
+        shapes = [(feat.shape[-2], feat.shape[-1]) for feat in mlvl_feats]
         device = mlvl_feats[0].device
         sizes = [h * w for h, w in shapes]
-        padded = masks[0] is not None
+        padding = [mask for mask in masks if mask is not None]
         features = FrameFeatures(
             memory=torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1),
-            padding_mask=torch.cat([mask.flatten(1) for mask in masks], 1) if padded else None,
-            valid_ratios=torch.stack([_valid_ratio(mask) for mask in masks], 1)
-            if padded
+            padding_mask=torch.cat([mask.flatten(1) for mask in padding], 1) if padding else None,
+            valid_ratios=torch.stack([_valid_ratio(mask) for mask in padding], 1)
+            if padding
             else mlvl_feats[0].new_ones(len(img_shapes), len(shapes), 2),
             spatial_shapes=torch.tensor(shapes, device=device),
             level_start_index=torch.tensor(
@@ -145,7 +147,11 @@ class FeatureEncoder(BaseModule):
         return features._replace(memory=memory)
 
     @staticmethod
-    def _padding_masks(mlvl_feats, img_shapes, batch_input_shape) -> list[Tensor | None]:
+    def _padding_masks(
+        mlvl_feats: tuple[Tensor, ...],
+        img_shapes: list[tuple[int, int]],
+        batch_input_shape: tuple[int, int],
+    ) -> list[Tensor | None]:
         """``(N, h, w)`` bool per level, ``True`` at padded pixels; all ``None`` where nothing is
         padded.
         """

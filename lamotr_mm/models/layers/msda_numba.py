@@ -45,8 +45,8 @@ def _axpy(_, out, out_index, source, source_index, weight, width):
 
     def codegen(context, builder, signature, args):
         n = width.literal_value
-        total, pointer = _load(context, builder, signature.args[0], *args[:2], n)
-        addend, _ = _load(context, builder, signature.args[2], *args[2:4], n)
+        total, pointer = _load(context, builder, signature.args[0], args[0], args[1], n)
+        addend, _ = _load(context, builder, signature.args[2], args[2], args[3], n)
         undefined = ir.Constant(addend.type, ir.Undefined)
         first = builder.insert_element(undefined, args[4], ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), n), [0] * n)
@@ -65,8 +65,8 @@ def _dot(_, a, a_index, b, b_index, width):
 
     def codegen(context, builder, signature, args):
         n = width.literal_value
-        left, _ = _load(context, builder, signature.args[0], *args[:2], n)
-        right, _ = _load(context, builder, signature.args[2], *args[2:4], n)
+        left, _ = _load(context, builder, signature.args[0], args[0], args[1], n)
+        right, _ = _load(context, builder, signature.args[2], args[2], args[3], n)
         product = builder.fmul(left, right, flags=_FASTMATH)
         scalar = product.type.element
         reduce = cgutils.get_or_insert_function(
@@ -260,7 +260,7 @@ class _FusedAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx, value, shapes, locations, weights):
         batch, keys, heads, channels = value.shape
-        queries, levels, points = locations.shape[1], *locations.shape[3:5]
+        _, queries, _, levels, points, _ = locations.shape
         ctx.shapes = np.array(shapes, dtype=np.int64).reshape(levels, 2)
         ctx.sizes = (keys, queries, heads, levels, points)
         ctx.save_for_backward(value, locations, weights)

@@ -7,6 +7,7 @@ alone, so all that is wanted of the hidden units is a few weighted sums of them.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ def _chunks(rows: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 class _PairReadout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, rows, columns, weight):
+    def forward(ctx: Any, rows: Tensor, columns: Tensor, weight: Tensor) -> Tensor:
         ctx.save_for_backward(rows, columns, weight)
         readings = rows.new_empty(len(rows), len(weight), rows.shape[2], columns.shape[2])
         for item, *pair in zip(readings, rows, columns):
@@ -45,7 +46,7 @@ class _PairReadout(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
         rows, columns, weight = ctx.saved_tensors
         grad_rows, grad_columns, grad_weight = map(torch.zeros_like, ctx.saved_tensors)
         for item in range(len(rows)):

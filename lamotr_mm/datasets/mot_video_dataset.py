@@ -1,14 +1,19 @@
 """Annotated video as CocoVID json."""
 
-import math
 import os.path as osp
 from collections import defaultdict
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import mmengine
 from mmdet.datasets import BaseVideoDataset
 
+from lamotr_mm.io.cocovid_json import (
+    class_defect,
+    entry_defect,
+    is_finite,
+    is_ignored,
+    is_outside,
+    load_cocovid,
+)
 from lamotr_mm.registry import DATASETS
 
 from .packed_frames import PackedFrames
@@ -41,18 +46,21 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
 
     METAINFO: ClassVar[dict] = dict(classes=('pedestrian',))
 
-    def __init__(self, *args: Any, filter_cfg: dict | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args, filter_cfg: dict | None = None, **kwargs):
         filter_cfg = dict(filter_empty_gt=False, min_size=0) | (filter_cfg or {})
         kwargs['serialize_data'] = False
         super().__init__(*args, filter_cfg=filter_cfg, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Reads and checks the json; videos and frames in order of their ids and ``frame_id``."""
-        content = self._load_json()
+        content = load_cocovid(self.ann_file)
+        for name in ('categories', 'videos', 'images'):
+            for index, entry in enumerate(content[name]):
+                self._check(name, entry, f'{self.ann_file}: {name}[{index}]')
         self._map_classes(content['categories'])
         annotations = defaultdict(list)
         for annotation in content['annotations']:
-            annotations[annotation['image_id']].append(annotation)
+            annotations[annotation.get('image_id')].append(annotation)
         names = {video['id']: video['name'] for video in content['videos']}
         images = defaultdict(list)
         for image in content['images']:
@@ -68,7 +76,8 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
             images[image['video_id']].append(self.parse_data_info(raw))
         if annotations:
             raise ValueError(
-                f'{self.ann_file}: annotations of image_id {min(annotations)}, which is not there'
+                f'{self.ann_file}: annotations of image_id {next(iter(annotations))}, which is not '
+                'there'
             )
         return [
             dict(
@@ -79,35 +88,20 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
             for video_id in sorted(images)
         ]
 
-    def _load_json(self) -> dict:
-        if not Path(self.ann_file).is_file():
-            raise FileNotFoundError(
-                f'annotation file {self.ann_file} does not exist: make it with '
-                'one of tools/dataset_converters/ (docs/datasets.md)'
-            )
-        try:
-            content = mmengine.load(self.ann_file)
-        except ValueError as error:
-            raise ValueError(
-                f'{self.ann_file}: cut off or no json ({error}): make it again with '
-                'one of tools/dataset_converters/ (docs/datasets.md)'
-            ) from error
-        keys = ('categories', 'videos', 'images', 'annotations')
-        missing = [key for key in keys if key not in content]
-        if missing:
-            raise ValueError(f'{self.ann_file}: not CocoVID json, has no {", ".join(missing)}')
-        return content
+    @staticmethod
+    def _check(name: str, entry: dict, where: str) -> None:
+        """Raises ValueError where an entry can't be worked with."""
+        defect = entry_defect(name, entry)
+        if defect is not None:
+            raise ValueError(f'{where} {defect[1]}')
 
     def _map_classes(self, categories: list[dict]) -> None:
         """Labels are positions in ``metainfo['classes']``."""
         ids = {category['name']: category['id'] for category in categories}
         classes = self.metainfo['classes']
-        missing = [name for name in classes if name not in ids]
-        if missing:
-            raise ValueError(
-                f'{self.ann_file}: has no class {", ".join(missing)}; it has {", ".join(ids)}: set '
-                'metainfo=dict(classes=(...)) of the dataset'
-            )
+        defect = class_defect(categories, classes)
+        if defect is not None:
+            raise ValueError(f'{self.ann_file}: {defect}')
         self.cat_ids = [ids[name] for name in classes]
         self.cat2label = {category_id: label for label, category_id in enumerate(self.cat_ids)}
 
@@ -133,20 +127,20 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
             if instance['instance_id'] in seen:
                 raise ValueError(f'{where}: instance_id {instance["instance_id"]} is there twice')
             seen.add(instance['instance_id'])
-            if self.test_mode or _touches(instance['bbox'], image['width'], image['height']):
+            size = image['width'], image['height']
+            if self.test_mode or not is_outside(annotation['bbox'], size):
                 info['instances'].append(instance)
         return info
 
     def _parse_instance(self, annotation: dict, where: str) -> dict | None:
         """Checks and converts one annotation; None where it is not for this dataset."""
-        ignored = bool(annotation.get('iscrowd', False) or annotation.get('ignore', False))
-        label = self.cat2label.get(annotation['category_id'], 0 if ignored else None)
+        ignored = is_ignored(annotation)
+        label = self.cat2label.get(annotation.get('category_id'), 0 if ignored else None)
         if label is None:
             return None
-        if annotation.get('instance_id') is None:
-            raise ValueError(f'{where}: annotation {annotation.get("id")} has no instance_id')
+        self._check('annotations', annotation, f'{where}: annotation {annotation.get("id")}')
         x, y, w, h = annotation['bbox']
-        if not all(map(math.isfinite, (x, y, w, h))):
+        if not is_finite(annotation['bbox']):
             raise ValueError(
                 f'{where}: box {annotation["bbox"]} of instance_id {annotation["instance_id"]} '
                 'is not finite'
@@ -186,9 +180,3 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
         if self.filter_cfg['filter_empty_gt'] and not info['instances']:
             return False
         return min(info['width'], info['height']) >= self.filter_cfg['min_size']
-
-
-def _touches(box_xyxy: list[float], width: int, height: int) -> bool:
-    """Whether a box in px has area inside the image."""
-    x1, y1, x2, y2 = box_xyxy
-    return x1 < width and y1 < height and x2 > 0 and y2 > 0

@@ -1,8 +1,10 @@
-"""What the bytes of an image file say, without decoding it."""
+"""What the bytes of an image file say about its size, and whether they are all there."""
 
+import io
 from pathlib import Path
 from typing import BinaryIO
 
+import mmcv
 from PIL import Image
 
 EXIF_ORIENTATION = 0x0112
@@ -37,3 +39,21 @@ def is_cut_off(data: bytes) -> bool:
     if data.startswith(b'\x89PNG'):
         return b'IEND' not in data[-64:]
     return not data
+
+
+def size_of(data: bytes, decode: bool) -> tuple[int, int] | None:
+    """Width and height in px of an image as OpenCV loads it; None if it is cut off or no image.
+
+    Args:
+        data (bytes): Content of the file.
+        decode (bool): Whether to decode it, which finds more; else its header is read.
+    """
+    if is_cut_off(data):
+        return None
+    if decode:
+        image = mmcv.imfrombytes(data)
+        return None if image is None else (image.shape[1], image.shape[0])
+    try:
+        return stated_size(io.BytesIO(data))
+    except OSError:  # UnidentifiedImageError is one
+        return None

@@ -1,16 +1,14 @@
 """Checks of the videos that a config trains, validates and tests on: annotations and images."""
 
-import io
 import os.path as osp
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import mmcv
 from mmdet.datasets import BaseVideoDataset
 from mmengine import fileio
 from mmengine.config import Config
 
-from lamotr_mm.io.images import is_cut_off, stated_size
+from lamotr_mm.io.images import size_of
 from lamotr_mm.registry import DATASETS
 
 from .annotation_checks import Finding, ImageEntry, Report, check_annotations
@@ -140,24 +138,10 @@ def image_defect(path: str, size: tuple[int, int], decode: bool = True) -> tuple
         return 'missing image', f'{path} does not exist'
     except OSError as error:
         return 'unreadable image', f'{path}: {error.strerror}'
-    found = None
-    if not is_cut_off(data):
-        found = _decoded_size(data) if decode else _stated_size(data)
+    found = size_of(data, decode)
     if found is None:
         return 'unreadable image', f'{path} is cut off or no image: fetch or extract it again'
     if found != size:
         seen, stated = (f'{width}x{height} px' for width, height in (found, size))
         return 'image size', f'{path} has {seen}, its annotations are for {stated}'
     return None
-
-
-def _decoded_size(data: bytes) -> tuple[int, int] | None:
-    image = mmcv.imfrombytes(data)
-    return None if image is None else (image.shape[1], image.shape[0])
-
-
-def _stated_size(data: bytes) -> tuple[int, int] | None:
-    try:
-        return stated_size(io.BytesIO(data))
-    except OSError:  # UnidentifiedImageError is one
-        return None

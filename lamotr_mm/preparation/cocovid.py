@@ -16,6 +16,7 @@ from pathlib import Path
 
 import mmengine
 
+from lamotr_mm.io.cocovid_json import is_outside
 from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.mot_folder import MOTFormatError, Sequence, find_video, read_sequence
 from lamotr_mm.io.mot_gt import ClassRule, Row, read_gt
@@ -137,24 +138,15 @@ class CocoVID:
         Returns:
             list[dict]: The new annotations.
         """
-        width, height = size
+        shape = dict(zip(('width', 'height'), size))
         videos, images = self.content['videos'], self.content['images']
         video_id = len(videos) + 1
-        videos.append(dict(id=video_id, name=name, fps=fps, width=width, height=height))
+        videos.append(dict(id=video_id, name=name, fps=fps, **shape))
         image_ids = {}
         for index, (number, file_name) in enumerate(files.items()):
             image_ids[number] = len(images) + 1
-            images.append(
-                dict(
-                    id=image_ids[number],
-                    video_id=video_id,
-                    file_name=file_name,
-                    width=width,
-                    height=height,
-                    frame_id=index,
-                    mot_frame_id=number,
-                )
-            )
+            image = dict(id=image_ids[number], video_id=video_id, file_name=file_name, **shape)
+            images.append(image | dict(frame_id=index, mot_frame_id=number))
         return self._add_annotations([row for row in rows if row.frame in image_ids], image_ids)
 
     def _add_annotations(self, rows: list[Row], image_ids: dict[int, int]) -> list[dict]:
@@ -247,19 +239,13 @@ def count(annotations: list[dict], size: tuple[int, int], skipped: Mapping[str, 
         'ignored': len(annotations) - len(boxes),
         'zero size': skipped.get('zero size', 0),
         'other class': skipped.get('other class', 0),
-        'outside image': sum(outside(a['bbox'], size) for a in annotations),
+        'outside image': sum(is_outside(a['bbox'], size) for a in annotations),
     }
 
 
 def total(rows: list[dict]) -> dict:
     """Sum of the counts of several videos (see `count`)."""
     return {key: sum(row[key] for row in rows) for key in count([], (0, 0), {})}
-
-
-def outside(box_xywh: list[float], size: tuple[int, int]) -> bool:
-    """Whether no part of a box (top left, width, height, px) is inside an image of (w, h) px."""
-    x, y, w, h = box_xywh
-    return x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0
 
 
 def write_json(contents: dict[Path, dict]) -> None:

@@ -173,11 +173,17 @@ class TestBrokenAnnotations:
             (1, dict(instance_id=0), 'video v1, frame 0: instance_id 0 is there twice'),
             (1, dict(instance_id=None), 'annotation 2 has no instance_id'),
             (1, dict(image_id=99), 'annotations of image_id 99'),
+            (1, dict(bbox=[1, 2, 3]), r'v1, frame 0: annotation 2 has bbox = \[1, 2, 3\]'),
         ],
     )
     def test_is_named(self, build, content, number, change, complaint):
         content['annotations'][number] |= change
         with pytest.raises(ValueError, match=complaint):
+            build()
+
+    def test_entry_that_cannot_be_worked_with(self, build, content):
+        content['images'][4]['width'] = '64'
+        with pytest.raises(ValueError, match=r"a\.json: images\[4\] has width = '64'"):
             build()
 
     def test_image_of_no_video(self, build, content):

@@ -186,7 +186,7 @@ def test_broken_rows(workshop, capsys, row, message):
         (lambda img1: (img1 / '000003.png').unlink(), r'1 of the frames 1-4 are missing.* is 3'),
         (lambda img1: (img1 / '000001.png').write_text('no'), r'000001\.png: not a readable image'),
         (lambda img1: (img1 / 'x.png').write_bytes(b''), r'x\.png: the name must be the frame'),
-        (lambda img1: [f.unlink() for f in img1.iterdir()], r'img1: no images'),
+        (lambda img1: [f.unlink() for f in img1.iterdir()], r'img1 has no images'),
     ],
 )
 def test_broken_sequences(workshop, capsys, damage, message):

@@ -68,7 +68,7 @@ def prepare(
     there = {path.stem for path in found}
     boxes = {split: {i: images[i] for i in images if i in there} for split, images in boxes.items()}
     with progress_bar('converting', len(found)) as advance:
-        made = {split: convert(boxes[split], out, advance) for split in splits if boxes[split]}
+        made = {split: _convert(boxes[split], out, advance) for split in splits if boxes[split]}
     write_json({out / 'annotations' / f'{split}.json': made[split][0] for split in made})
     return [
         {'json': split, 'images': f'{len(boxes[split])} of {IMAGES[split]}'}
@@ -115,22 +115,11 @@ def _row(index: int, box: dict) -> Row:
     return Row(1, index, x, y, w, h, flag=float(not ignored), class_id=1, visibility=1.0)
 
 
-def convert(
-    images: dict[str, list[Row]], out: Path, on_image: Callable[[], None] = lambda: None
+def _convert(
+    images: dict[str, list[Row]], out: Path, on_image: Callable[[], None]
 ) -> tuple[dict, dict]:
-    """Converts images that are in ``Images/`` of `out`; ``instance_id`` is unique.
-
-    Args:
-        images (dict[str, list[Row]]): Boxes by the image's name (see `read_odgt`); those without
-            width or height, also negative ones, are left out and counted.
-        out (Path): Folder that ``file_name`` is relative to.
-        on_image (Callable): Called after each image.
-
-    Returns:
-        tuple[dict, dict]: The CocoVID content, and counts (see `count`).
-
-    Raises:
-        ValueError: A file is no image.
+    """CocoVID content of images in ``Images/`` of `out`, and counts; boxes without size are left
+    out.
     """
     content, counts = CocoVID(class_rule('custom')), []
     for name, rows in images.items():

@@ -57,11 +57,7 @@ class Place:
 
 
 def find_file(source: Source, src: Path, name: str) -> Path:
-    """A file by its name in the folders of a download.
-
-    Raises:
-        ValueError: It is missing.
-    """
+    """A file by its name in the folders of a download; ValueError says that it is missing."""
     for folder in _folders(src):
         if (folder / name).is_file():
             return folder / name
@@ -156,11 +152,7 @@ def _missing(source: Source, src: Path, wanted: dict, found: set[str], there: se
 
 
 def take(found: dict[Path, Place], out: Path) -> None:
-    """Links to what is on disk and unpacks the rest; each appears whole or not at all.
-
-    Args:
-        found (dict[Path, Place]): What to make, and where it is (see `find`).
-        out (Path): Folder of all that is made.
+    """Makes in `out` what was found, as links or unpacked; each appears whole or not at all.
 
     Raises:
         ValueError: An archive is damaged.

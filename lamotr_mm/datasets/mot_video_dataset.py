@@ -2,7 +2,7 @@
 
 import os.path as osp
 from collections import defaultdict
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mmdet.datasets import BaseVideoDataset
 
@@ -46,7 +46,7 @@ class MOTVideoDataset(SeededPipelineMixin, BaseVideoDataset):
 
     METAINFO: ClassVar[dict] = dict(classes=('pedestrian',))
 
-    def __init__(self, *args, filter_cfg: dict | None = None, **kwargs):
+    def __init__(self, *args: Any, filter_cfg: dict | None = None, **kwargs: Any) -> None:
         filter_cfg = dict(filter_empty_gt=False, min_size=0) | (filter_cfg or {})
         kwargs['serialize_data'] = False
         super().__init__(*args, filter_cfg=filter_cfg, **kwargs)

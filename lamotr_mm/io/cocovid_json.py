@@ -13,25 +13,26 @@ MAX_ID = 2**31 - 1  # of instance_id: LoadTrackAnnotations makes it int32
 HELP = 'make it with one of tools/dataset_converters/ (docs/datasets.md)'
 
 
-def _is_text(value) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_key(value) -> bool:
+def _is_key(value: object) -> bool:
     return isinstance(value, int | str)
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int) and abs(value) <= MAX_ID
 
 
-def _is_side(value) -> bool:
+def _is_side(value: object) -> bool:
     return isinstance(value, int) and value > 0
 
 
-def _is_box(value) -> bool:
-    numbers = isinstance(value, list) and all(isinstance(v, int | float) for v in value)
-    return numbers and len(value) == 4
+def _is_box(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 4:
+        return False
+    return all(isinstance(side, int | float) for side in value)
 
 
 # what data sets, LoadFrame and the samplers take from the json, and what it must be
@@ -99,7 +100,7 @@ def class_defect(categories: list[dict], classes: Sequence[str]) -> str | None:
     return f'has no class {absent}; it has {there}: set metainfo=dict(classes=(...)) of the dataset'
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 120 else f'{text[:117]}...'
 

@@ -107,14 +107,14 @@ class _Checker:
         videos = self._unique('videos', content['videos'], ('id', 'name'))
         entries = self._unique('images', content['images'], ('id', 'file_name'))
         frames = self._check_images(entries, videos)
-        images = {image['id'] for image in itertools.chain(*frames.values())}
-        boxes = self._check_references(content['annotations'], images, names)
+        known = {image['id'] for image in itertools.chain(*frames.values())}
+        boxes = self._check_references(content['annotations'], known, names)
         counts: Counter = Counter()
         for video in videos:
             images = sorted(frames[video['id']], key=lambda image: image['frame_id'])
             self._check_numbers(video['name'], images)
             counts += self._check_video(video['name'], images, boxes)
-        return self._check_classes(counts, names.values())
+        return self._check_classes(counts, list(names.values()))
 
     def _valid(self, name: str, entries: list) -> list[dict]:
         """Entries that can be worked with."""

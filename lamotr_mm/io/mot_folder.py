@@ -94,7 +94,7 @@ def image_files(directory: Path) -> list[Path]:
     files = [file for file in directory.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         raise MOTFormatError(
-            f'{directory}: no images ({", ".join(IMAGE_SUFFIXES)}): put the frames there, or '
+            f'{directory} has no images ({", ".join(IMAGE_SUFFIXES)}): put the frames there, or '
             'remove the folder and put a video file beside it'
         )
     return sorted(files, key=_natural_key)

@@ -1,5 +1,6 @@
 """`save_best` and early stopping in a real runner, whose validation plays back known scores."""
 
+import itertools
 import os
 import zipfile
 from pathlib import Path
@@ -44,6 +45,9 @@ class Playback(BaseMetric):
         return self.epochs[epoch]
 
 
+RUNNERS = itertools.count()
+
+
 def runner_of(epochs, checkpoint, custom_hooks=(), max_epochs=None, **kwargs):
     data = dict(
         dataset=[dict(inputs=torch.zeros(1))], sampler=dict(type='DefaultSampler'), batch_size=1
@@ -59,7 +63,8 @@ def runner_of(epochs, checkpoint, custom_hooks=(), max_epochs=None, **kwargs):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
         default_hooks=dict(checkpoint=dict(type='lamotr_mm.CheckpointHook', **checkpoint)),
         custom_hooks=list(custom_hooks),
-        experiment_name=f'{Path.cwd().name}_{len(epochs)}_{max_epochs}',
+        # runners of one name share what they remember of best scores
+        experiment_name=f'{Path.cwd().name}_{next(RUNNERS)}',
         default_scope='mmdet',
         log_level='ERROR',
     )

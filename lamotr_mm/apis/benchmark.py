@@ -92,7 +92,7 @@ def _session(model: LAMOTR, tracklets: int) -> Session:
         slots *= 2
     session.grow(slots)
     for _ in range(tracklets):
-        session.table.start()
+        session.table.start(label=0)
     state = TrackletState.empty(1, slots, model.sotd_head.query_embedding.weight)
     state.query[:, :tracklets] = torch.randn_like(state.query[:, :tracklets])
     state.anchor_cxcywh[:, :tracklets] = torch.rand_like(state.anchor_cxcywh[:, :tracklets]) / 2
@@ -109,7 +109,11 @@ def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:
     confident[found] = 0.9
     association = np.full_like(scores.association, 0.01)
     association[found, found] = 0.9
-    return scores._replace(object_scores=confident, association=association)
+    return scores._replace(
+        object_scores=confident,
+        object_labels=np.zeros_like(scores.object_labels),  # as the tracks of `_session`
+        association=association,
+    )
 
 
 @contextmanager

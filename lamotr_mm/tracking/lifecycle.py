@@ -38,8 +38,9 @@ class FrameTracks(NamedTuple):
     Attributes:
         slots: ``(n,)`` int64, slots of the tracks that are alive in this frame.
         ids: ``(n,)`` int64, their ids, from 1.
-        scores, labels, boxes_xyxy: ``(n,)``, ``(n,)``, ``(n, 4)`` px; the tracklet's own, a
-            newborn's are its object's.
+        scores, boxes_xyxy: ``(n,)``, ``(n, 4)`` px; the tracklet's own, a newborn's are its
+            object's.
+        labels: ``(n,)``, the class that the track has most votes for.
         object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1:
             none.
         present, born, valid: ``(Nt,)`` bool, see ``SlotDecisions``.
@@ -68,18 +69,25 @@ class Lifecycle:
     largest sum of ``S``; pairs below ``gate`` do not count. Tracklets of the frame before come
     first, lost ones get what is left: the memory of a target that has a new track would else take
     turns with it. A matched tracklet lives. An unmatched one lives while its own score >=
-    ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a row. An unmatched
-    object with score >= ``new_thr``, and ``S`` below the gate to every tracklet, starts a track.
+    ``keep_thr``, else it is lost and ends after ``miss_tolerance`` frames in a row. An object with
+    score >= ``new_thr`` that nobody took starts a track; ``S`` with a tracklet that took another
+    object does not prevent it, and with a free one it is below the gate, or the two would be
+    matched.
 
     Two guards keep two live tracks from settling on one target: an unmatched tracklet may not live
     on at IoU > ``keep_iou`` with a matched or kept one, and no track starts at IoU > ``birth_iou``
     with a track of this frame.
+
+    Pairs and guards hold within a class. An object's class is its best one; a track's is voted: in
+    each frame in which it lives its class of that frame gets its score.
 
     Args:
         det_thr, keep_thr, new_thr: τ_det, τ_trk, τ_new (0.5 each in the paper).
         gate: smallest ``S`` of a match.
         miss_tolerance: frames that a lost tracklet is remembered (MOT17: 15).
         birth_iou, keep_iou: the guards.
+        class_agnostic: pairs and guards hold between all classes, for classes that the detector
+            mixes up.
     """
 
     det_thr: float = 0.5
@@ -89,10 +97,12 @@ class Lifecycle:
     miss_tolerance: int = 30
     birth_iou: float = 0.6
     keep_iou: float = 0.6
+    class_agnostic: bool = False
 
     def slots_needed(self, table: TrackTable, frame: FrameScores) -> int:
         """Most slots that the live tracklets and the tracks that this frame may start take up."""
-        return len(table.live) + len(self._candidates(table, frame))
+        matches = self._assign(table, frame)
+        return len(table.live) + len(self._candidates(frame, matches))
 
     def step(self, table: TrackTable, frame: FrameScores) -> FrameTracks:
         """Decide one frame.
@@ -111,73 +121,88 @@ class Lifecycle:
                     f'{name} of this frame are not finite: the checkpoint is broken, or half '
                     'precision overflows (run without --amp)'
                 )
-        live = table.live
-        objects = np.flatnonzero(frame.object_scores >= self.det_thr)
-        candidates = self._candidates(table, frame)
-        matches = self._assign(frame.association, objects, live, table.misses[live] > 0)
-        kept = self._keep(frame, live, matches)
+        matches = self._assign(table, frame)
+        kept = self._keep(table, frame, matches)
         present = np.concatenate([matches[:, 1], kept])
-        self._age(table, live, present)
-        born = self._give_birth(table, frame, candidates, present)
-        return _report(table, frame, objects, matches, present, born)
+        self._age(table, present)
+        born = self._give_birth(table, frame, self._candidates(frame, matches), present)
+        table.vote(present, frame.tracklet_labels[present], frame.tracklet_scores[present])
+        table.vote(born[:, 1], frame.object_labels[born[:, 0]], frame.object_scores[born[:, 0]])
+        return _report(table, frame, self._objects(frame), matches, present, born)
 
-    def _assign(
-        self, association: np.ndarray, objects: np.ndarray, live: np.ndarray, lost: np.ndarray
-    ) -> np.ndarray:
-        """One-to-one (object, slot) pairs: tracklets of the frame before, then lost ones."""
-        first = self._best_pairs(association, objects, live[~lost])
+    def _objects(self, frame: FrameScores) -> np.ndarray:
+        """Objects that count as detections."""
+        return np.flatnonzero(frame.object_scores >= self.det_thr)
+
+    def _assign(self, table: TrackTable, frame: FrameScores) -> np.ndarray:
+        """One-to-one (object, slot) pairs ``(K, 2)``: tracklets of the frame before, then lost."""
+        allowed = frame.association >= self.gate
+        allowed &= self._comparable(frame.object_labels[:, None], table.labels)
+        objects, live = self._objects(frame), table.live
+        lost = table.misses[live] > 0
+        first = _best_pairs(frame.association, allowed, objects, live[~lost])
         left = np.setdiff1d(objects, first[:, 0])
-        return np.concatenate([first, self._best_pairs(association, left, live[lost])])
+        rest = _best_pairs(frame.association, allowed, left, live[lost])
+        return np.concatenate([first, rest])
 
-    def _best_pairs(
-        self, association: np.ndarray, objects: np.ndarray, slots: np.ndarray
-    ) -> np.ndarray:
-        """One-to-one (object, slot) pairs with the largest sum of ``S``, at least the gate each."""
-        scores = association[np.ix_(objects, slots)]
-        # before the assignment: two pairs below the gate must not outbid one above it
-        scores = np.where(scores >= self.gate, scores, 0)
-        rows, columns = linear_sum_assignment(scores, maximize=True)
-        passed = scores[rows, columns] >= self.gate
-        return np.stack([objects[rows[passed]], slots[columns[passed]]], 1)
+    def _comparable(self, labels: np.ndarray | int, others: np.ndarray) -> np.ndarray:
+        """bool: of one class, or classes do not matter."""
+        return (labels == others) | self.class_agnostic
 
-    def _keep(self, frame: FrameScores, live: np.ndarray, matches: np.ndarray) -> np.ndarray:
+    def _keep(self, table: TrackTable, frame: FrameScores, matches: np.ndarray) -> np.ndarray:
         """Unmatched slots that live on by their own score, best first, where nobody is yet."""
         boxes, scores = frame.tracklet_boxes_xyxy, frame.tracklet_scores
         alive = list(matches[:, 1])
-        unmatched = np.setdiff1d(live, matches[:, 1])
+        unmatched = np.setdiff1d(table.live, matches[:, 1])
         for slot in unmatched[np.argsort(-scores[unmatched], kind='stable')]:
             if scores[slot] < self.keep_thr:
                 break
-            if _max_iou(boxes[slot], boxes[alive]) <= self.keep_iou:
+            rivals = boxes[alive][self._comparable(table.labels[slot], table.labels[alive])]
+            if _max_iou(boxes[slot], rivals) <= self.keep_iou:
                 alive.append(slot)
         return np.array(alive[len(matches) :], dtype=np.int64)
 
-    def _age(self, table: TrackTable, live: np.ndarray, present: np.ndarray) -> None:
+    def _age(self, table: TrackTable, present: np.ndarray) -> None:
         """Count misses and free the slots of tracklets that have been lost for too long."""
-        table.misses[live] += 1
+        table.misses[table.live] += 1
         table.misses[present] = 0
         table.end(table.misses > self.miss_tolerance)
 
-    def _candidates(self, table: TrackTable, frame: FrameScores) -> np.ndarray:
-        """Objects that may start a track, best first: ``S`` to every tracklet is below the gate."""
-        claimed = (frame.association[:, table.live] >= self.gate).any(1)
-        confident = frame.object_scores >= max(self.new_thr, self.det_thr)
-        candidates = np.flatnonzero(confident & ~claimed)
+    def _candidates(self, frame: FrameScores, matches: np.ndarray) -> np.ndarray:
+        """Objects that may start a track, best first."""
+        confident = np.flatnonzero(frame.object_scores >= max(self.new_thr, self.det_thr))
+        candidates = np.setdiff1d(confident, matches[:, 0])
         return candidates[np.argsort(-frame.object_scores[candidates], kind='stable')]
 
     def _give_birth(
         self, table: TrackTable, frame: FrameScores, candidates: np.ndarray, present: np.ndarray
-    ) -> list[tuple[int, int]]:
-        """(object, slot) of each new track."""
-        taken = list(frame.tracklet_boxes_xyxy[present])
+    ) -> np.ndarray:
+        """(object, slot) of each new track, ``(n, 2)``."""
+        boxes = list(frame.tracklet_boxes_xyxy[present])
+        labels = list(table.labels[present])
         born = []
         for index in candidates:
-            box = frame.object_boxes_xyxy[index]
-            if _max_iou(box, np.array(taken).reshape(-1, 4)) > self.birth_iou:
+            box, label = frame.object_boxes_xyxy[index], int(frame.object_labels[index])
+            comparable = self._comparable(label, np.array(labels, dtype=np.int64))
+            if _max_iou(box, np.array(boxes).reshape(-1, 4)[comparable]) > self.birth_iou:
                 continue
-            born.append((int(index), table.start()))
-            taken.append(box)
-        return born
+            born.append((index, table.start(label)))
+            boxes.append(box)
+            labels.append(label)
+        return np.array(born, dtype=np.int64).reshape(-1, 2)
+
+
+def _best_pairs(
+    association: np.ndarray, allowed: np.ndarray, objects: np.ndarray, slots: np.ndarray
+) -> np.ndarray:
+    """One-to-one allowed (object, slot) pairs with the largest sum of ``S``."""
+    pairs = np.ix_(objects, slots)
+    # before the assignment: two pairs below the gate must not outbid one above it
+    rows, columns = linear_sum_assignment(
+        np.where(allowed[pairs], association[pairs], 0), maximize=True
+    )
+    passed = allowed[pairs][rows, columns]
+    return np.stack([objects[rows[passed]], slots[columns[passed]]], 1)
 
 
 def _report(
@@ -186,9 +211,9 @@ def _report(
     objects: np.ndarray,
     matches: np.ndarray,
     present: np.ndarray,
-    born: list[tuple[int, int]],
+    born: np.ndarray,
 ) -> FrameTracks:
-    born_objects, born_slots = np.array(born, dtype=np.int64).reshape(-1, 2).T
+    born_objects, born_slots = born.T
     slots = np.concatenate([present, born_slots])
     object_index = np.full(table.slots, -1, dtype=np.int64)
     object_index[matches[:, 1]] = matches[:, 0]
@@ -197,7 +222,7 @@ def _report(
         slots=slots,
         ids=table.ids[slots],
         scores=np.concatenate([frame.tracklet_scores[present], frame.object_scores[born_objects]]),
-        labels=np.concatenate([frame.tracklet_labels[present], frame.object_labels[born_objects]]),
+        labels=table.labels[slots],
         boxes_xyxy=np.concatenate(
             [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
         ),

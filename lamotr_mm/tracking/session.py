@@ -16,17 +16,23 @@ class TrackTable:
     Attributes:
         ids: ``(Nt,)`` int64, id of the track in each slot, from 1; `NO_TRACK` in a free one.
         misses: ``(Nt,)`` int64, frames in a row for which the track has been lost.
+        labels: ``(Nt,)`` int64, class of the track: the one with most votes.
+        votes: ``(Nt, C)`` float64, sum of the scores with which the track has been seen as each
+            class, up to the largest label so far.
         next_id: of the next track.
     """
 
     ids: np.ndarray
     misses: np.ndarray
+    labels: np.ndarray
+    votes: np.ndarray
     next_id: int = 1
 
     @classmethod
-    def empty(cls, slots: int) -> 'TrackTable':
+    def empty(cls, slots: int, classes: int = 0) -> 'TrackTable':
         """``slots`` free slots."""
-        return cls(np.full(slots, NO_TRACK, dtype=np.int64), np.zeros(slots, dtype=np.int64))
+        zeros = np.zeros(slots, dtype=np.int64)
+        return cls(zeros + NO_TRACK, zeros.copy(), zeros.copy(), np.zeros((slots, classes)))
 
     @property
     def slots(self) -> int:
@@ -40,12 +46,12 @@ class TrackTable:
 
     def grow(self, slots: int) -> None:
         """Add free slots up to ``slots``."""
-        added = TrackTable.empty(slots - self.slots)
-        self.ids = np.concatenate([self.ids, added.ids])
-        self.misses = np.concatenate([self.misses, added.misses])
+        added = TrackTable.empty(slots - self.slots, self.votes.shape[1])
+        for name in ('ids', 'misses', 'labels', 'votes'):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(added, name)]))
 
-    def start(self) -> int:
-        """Give the first free slot to a new track.
+    def start(self, label: int) -> int:
+        """Give the first free slot to a new track of this class.
 
         Raises:
             IndexError: no slot is free.
@@ -53,8 +59,29 @@ class TrackTable:
         slot = int(np.flatnonzero(self.ids == NO_TRACK)[0])
         self.ids[slot] = self.next_id
         self.misses[slot] = 0
+        self.labels[slot] = label
+        self.votes[slot] = 0
         self.next_id += 1
         return slot
+
+    def vote(self, slots: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> None:
+        """Count what each track was seen as. A class must get ahead of the track's present one to
+        replace it: at a tie the label stays.
+
+        Args:
+            slots: ``(n,)``, each once.
+            labels, scores: ``(n,)``, class and its probability in this frame.
+        """
+        if len(slots) == 0:
+            return
+        missing = int(labels.max()) + 1 - self.votes.shape[1]
+        if missing > 0:
+            self.votes = np.pad(self.votes, ((0, 0), (0, missing)))
+        self.votes[slots, labels] += scores
+        votes, present = self.votes[slots], self.labels[slots]
+        best = votes.argmax(1)
+        rows = np.arange(len(slots))
+        self.labels[slots] = np.where(votes[rows, best] > votes[rows, present], best, present)
 
     def end(self, slots: np.ndarray) -> None:
         """Free these slots (indices or a mask)."""

@@ -15,19 +15,23 @@ def box(x, y=0.0, side=10.0):
 
 
 def frame(objects=(), tracklets=(), association=None, slots=4):
-    """``objects``, ``tracklets`` (by slot): (score, x); ``association``: {(object, slot): S}."""
+    """``objects``, ``tracklets`` (by slot): (score, x) or (score, x, label), by default 0;
+    ``association``: {(object, slot): S}."""
+    objects, tracklets = ([(*item, 0)[:3] for item in part] for part in (objects, tracklets))
     tracklet_scores, tracklet_boxes = np.full(slots, 0.9), np.tile(box(900.0), (slots, 1))
-    for slot, (score, x) in enumerate(tracklets):
+    tracklet_labels = np.zeros(slots, dtype=np.int64)
+    tracklet_labels[: len(tracklets)] = [label for *_, label in tracklets]
+    for slot, (score, x, _) in enumerate(tracklets):
         tracklet_scores[slot], tracklet_boxes[slot] = score, box(x)
     scores = np.full((len(objects), slots), 0.01)
     for pair, value in (association or {}).items():
         scores[pair] = value
     return FrameScores(
-        object_scores=np.array([score for score, _ in objects], dtype=np.float32),
-        object_labels=np.arange(len(objects)),
-        object_boxes_xyxy=np.array([box(x) for _, x in objects], dtype=np.float32).reshape(-1, 4),
+        object_scores=np.array([score for score, *_ in objects], dtype=np.float32),
+        object_labels=np.array([label for *_, label in objects], dtype=np.int64),
+        object_boxes_xyxy=np.array([box(x) for _, x, _ in objects], np.float32).reshape(-1, 4),
         tracklet_scores=tracklet_scores.astype(np.float32),
-        tracklet_labels=10 + np.arange(slots),
+        tracklet_labels=tracklet_labels,
         tracklet_boxes_xyxy=tracklet_boxes.astype(np.float32),
         association=scores.astype(np.float32),
     )
@@ -65,7 +69,8 @@ def ids(tracks):
 
 
 def test_confident_objects_are_born_best_first():
-    tracks = lifecycle().step(frame([(0.6, 0.0), (0.49, 100.0), (0.5, 200.0), (0.8, 300.0)]))
+    objects = [(0.6, 0.0, 1), (0.49, 100.0, 2), (0.5, 200.0, 3), (0.8, 300.0, 4)]
+    tracks = lifecycle().step(frame(objects))
     assert ids(tracks) == {0: 1, 1: 2, 2: 3}
     assert tracks.object_index.tolist() == [3, 0, 2, -1]
     assert tracks.born.tolist() == tracks.valid.tolist() == [True, True, True, False]
@@ -75,7 +80,7 @@ def test_confident_objects_are_born_best_first():
     # what is reported of a newborn is its object's
     np.testing.assert_array_equal(tracks.boxes_xyxy, [box(300), box(0), box(200)])
     np.testing.assert_allclose(tracks.scores, [0.8, 0.6, 0.5])
-    assert tracks.labels.tolist() == [3, 0, 2]
+    assert tracks.labels.tolist() == [4, 1, 3]
 
 
 def test_thresholds_of_detection_and_birth():
@@ -87,16 +92,32 @@ def test_thresholds_of_detection_and_birth():
     assert len(lifecycle(det_thr=0.7).step(frame(objects)).ids) == 1  # only detections are born
 
 
-def test_an_object_that_a_tracklet_claims_is_not_born():
-    """S says that two objects are the track: one matches, the other must not start a track."""
-    tracks = started().step(
-        frame([(0.9, 0.0), (0.9, 50.0)], [(0.9, 0.0)], {(0, 0): 0.9, (1, 0): 0.5})
-    )
-    assert ids(tracks) == {0: 1}
-    below = started().step(
-        frame([(0.9, 0.0), (0.9, 50.0)], [(0.9, 0.0)], {(0, 0): 0.9, (1, 0): 0.49})
-    )
-    assert ids(below) == {0: 1, 1: 2}
+def test_an_object_is_born_whose_tracklet_took_another():
+    """S says that two objects are the track: one matches, the other is somebody new, unless its
+    box is that of a track."""
+    claims = {(0, 0): 0.9, (1, 0): 0.8}
+    tracks = started().step(frame([(0.9, 0.0), (0.9, 50.0)], [(0.9, 0.0)], claims))
+    assert ids(tracks) == {0: 1, 1: 2}
+    assert tracks.matches.tolist() == [[0, 0]]
+    twin = started().step(frame([(0.9, 0.0), (0.9, 2.0)], [(0.9, 0.0)], claims))
+    assert ids(twin) == {0: 1}
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_with_a_free_tracklet_an_unmatched_object_is_below_the_gate(seed):
+    """So births need no look at S: who reaches the gate with a free tracklet is matched."""
+    random = np.random.default_rng(seed)
+    module = lifecycle(12)
+    module.step(frame([(0.9, 100.0 * index) for index in range(4)], slots=12))
+    # two are lost, and all four are far from every object
+    module.step(frame([], [(0.9, 0.0), (0.9, 100.0), (0.1, 200.0), (0.1, 300.0)], slots=12))
+    association = {(i, k): random.random() for i in range(6) for k in range(4)}
+    objects = [(0.9, 1000.0 + 100 * i, int(random.integers(2))) for i in range(6)]
+    tracks = module.step(frame(objects, [(0.1, 0.0)] * 4, association, slots=12))
+    unmatched = set(range(6)) - set(tracks.matches[:, 0].tolist())
+    free = set(range(4)) - set(tracks.matches[:, 1].tolist())
+    assert all(association[i, k] < 0.5 or objects[i][2] == 1 for i in unmatched for k in free)
+    assert set(tracks.object_index[tracks.born].tolist()) == unmatched
 
 
 def test_padded_slots_claim_nothing():
@@ -121,7 +142,6 @@ def test_matched_tracks_live_whatever_their_own_score():
     order = np.argsort(tracks.slots)
     np.testing.assert_array_equal(tracks.boxes_xyxy[order], [box(4), box(104)])
     np.testing.assert_allclose(tracks.scores[order], [0.2, 0.7])
-    assert tracks.labels[order].tolist() == [10, 11]
 
 
 def test_gate_and_detection_threshold_of_a_match():
@@ -384,6 +404,97 @@ def test_overlapping_pairs_are_counted():
     assert overlapping_pairs(boxes, 0.6) == 3  # IoU 0.82, 0.82, 0.67
     assert overlapping_pairs(boxes, 0.7) == 2
     assert overlapping_pairs(boxes[:1], 0.6) == overlapping_pairs(boxes[:0], 0.6) == 0
+
+
+# ---------------------------------------------------------------- classes
+
+WASP, BEE = 1, 2
+
+
+def wasp(**kwargs):
+    """A track of a wasp at x = 0."""
+    module = lifecycle(**kwargs)
+    module.step(frame([(0.9, 0.0, WASP)]))
+    return module
+
+
+def test_a_track_of_a_wasp_takes_no_bee():
+    bee = frame([(0.9, 1.0, BEE)], [(0.9, 200.0, WASP)], {(0, 0): 0.95})
+    tracks = wasp().step(bee)
+    assert tracks.matches.shape == (0, 2)
+    assert ids(tracks) == {0: 1, 1: 2}
+    assert dict(zip(tracks.ids.tolist(), tracks.labels.tolist())) == {1: WASP, 2: BEE}
+    tracks = wasp(class_agnostic=True).step(bee)
+    assert tracks.matches.tolist() == [[0, 0]]
+    assert ids(tracks) == {0: 1}
+
+
+def test_a_bee_does_not_outbid_a_wasp():
+    both = frame(
+        [(0.9, 1.0, BEE), (0.9, 2.0, WASP)], [(0.9, 2.0, WASP)], {(0, 0): 0.95, (1, 0): 0.6}
+    )
+    assert wasp().step(both).matches.tolist() == [[1, 0]]
+    assert wasp(class_agnostic=True).step(both).matches.tolist() == [[0, 0]]
+
+
+def test_a_lost_wasp_is_not_found_as_a_bee():
+    module = wasp()
+    module.step(frame([], [(0.1, 0.0, WASP)]))
+    tracks = module.step(frame([(0.9, 0.0, BEE)], [(0.1, 0.0, WASP)], {(0, 0): 0.9}))
+    assert ids(tracks) == {1: 2}
+    claims = {(0, 0): 0.9, (0, 1): 0.2}
+    found = frame([(0.9, 0.0, WASP)], [(0.1, 0.0, WASP), (0.9, 0.0, BEE)], claims)
+    assert ids(module.step(found)) == {0: 1, 1: 2}
+
+
+def test_a_bee_on_a_wasp_is_born_and_kept():
+    """The guards are against two tracks on one target, and a bee and a wasp are two."""
+    objects, claims = [(0.9, 0.0, WASP), (0.9, 1.0, BEE)], {(0, 0): 0.9}
+    born = frame(objects, [(0.9, 0.0, WASP)], claims)
+    for agnostic, expected in ((False, {0: 1, 1: 2}), (True, {0: 1})):
+        assert ids(wasp(class_agnostic=agnostic).step(born)) == expected
+    # the bee is no detection in the next frame, its track lives by its own score
+    module = wasp()
+    module.step(born)
+    kept = frame([(0.9, 0.0, WASP)], [(0.9, 0.0, WASP), (0.9, 1.0, BEE)], claims)
+    assert ids(module.step(kept)) == {0: 1, 1: 2}
+    module = wasp(class_agnostic=True, birth_iou=1.0)
+    module.step(born)
+    assert ids(module.step(kept)) == {0: 1}
+
+
+def test_two_of_one_class_are_guarded_beside_another_class():
+    objects = [(0.9, 0.0, WASP), (0.8, 1.0, BEE), (0.7, 2.0, BEE), (0.6, 1.0, WASP)]
+    tracks = lifecycle().step(frame(objects))
+    assert tracks.object_index.tolist() == [0, 1, -1, -1]
+
+
+def test_a_label_does_not_flicker():
+    """A wasp that is taken for a bee now and then, with lower scores, and once more surely."""
+    module = wasp()  # 0.9 for WASP
+    seen = []
+    for label, score in [(BEE, 0.6), (WASP, 0.7), (BEE, 0.6), (WASP, 0.8), (BEE, 0.99)]:
+        tracks = module.step(frame([], [(score, 0.0, label)]))
+        seen += tracks.labels.tolist()
+        assert ids(tracks) == {0: 1}
+    assert seen == [WASP] * 5
+
+
+def test_a_label_that_was_wrong_at_birth_is_outvoted():
+    """And matches from then on are of the other class."""
+    module = wasp()
+    labels = [module.step(frame([], [(0.6, 0.0, BEE)])).labels.tolist()[0] for _ in range(3)]
+    assert labels == [WASP, BEE, BEE]
+    tracks = module.step(frame([(0.9, 0.0, BEE)], [(0.6, 0.0, BEE)], {(0, 0): 0.9}))
+    assert tracks.matches.tolist() == [[0, 0]]
+
+
+def test_a_lost_track_does_not_vote():
+    module = wasp()
+    for _ in range(5):
+        module.step(frame([], [(0.45, 0.0, BEE)]))
+    tracks = module.step(frame([(0.9, 0.0, WASP)], [(0.4, 0.0, BEE)], {(0, 0): 0.9}))
+    assert tracks.labels.tolist() == [WASP]
 
 
 # ---------------------------------------------------------------- broken input

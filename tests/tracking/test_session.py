@@ -1,5 +1,6 @@
 """Slots, ids and ages of a video, worked by hand."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,22 +11,22 @@ from lamotr_mm.tracking.state import TrackletState
 def test_slots_are_given_and_freed():
     table = TrackTable.empty(2)
     assert (table.slots, table.live.tolist()) == (2, [])
-    assert [table.start(), table.start()] == [0, 1]
+    assert [table.start(0), table.start(1)] == [0, 1]
     with pytest.raises(IndexError):
-        table.start()
+        table.start(0)
     assert table.ids.tolist() == [1, 2], 'a failed start takes no id'
     table.misses[:] = [3, 4]
     table.end(table.misses == 3)
     assert table.ids.tolist() == [-1, 2]
     assert table.misses.tolist() == [0, 4]
     assert table.live.tolist() == [1]
-    assert table.start() == 0
+    assert table.start(0) == 0
     assert table.ids.tolist() == [3, 2], 'ids are not given twice'
 
 
 def test_growing_keeps_what_is_there():
     session = Session.start(2)
-    session.table.start()
+    session.table.start(2)
     session.table.misses[0] = 5
     session.grow(3)  # before the first frame there are no tensors
     assert session.tracklets is None
@@ -34,5 +35,42 @@ def test_growing_keeps_what_is_there():
     session.grow(4)
     assert session.table.ids.tolist() == [1, -1, -1, -1]
     assert session.table.misses.tolist() == [5, 0, 0, 0]
+    assert session.table.labels.tolist() == [2, 0, 0, 0]
     assert session.tracklets.valid.tolist() == [[True, False, False, False]]
     assert session.tracklets.query.shape == (1, 4, 8)
+
+
+def labels_after(*votes):
+    """Label of a track of class 1 after each (label, score) that it is seen as."""
+    table = TrackTable.empty(2)
+    table.start(0)
+    slot = table.start(1)
+    seen = []
+    for label, score in votes:
+        table.vote(np.array([slot]), np.array([label]), np.array([score]))
+        seen.append(int(table.labels[slot]))
+    assert table.labels[0] == 0, 'of the other track'
+    return seen
+
+
+def test_a_label_is_that_of_the_largest_sum_of_scores():
+    assert labels_after((1, 0.5), (0, 0.25), (0, 0.125), (0, 0.25)) == [1, 1, 1, 0]
+    # at a tie it stays what it is, whichever has the lower number
+    assert labels_after((1, 0.5), (0, 0.5)) == [1, 1]
+    assert labels_after((1, 0.5), (2, 0.5), (2, 0.25), (1, 0.25), (1, 0.25)) == [1, 1, 2, 2, 1]
+    # frame by frame another class: no flicker
+    assert labels_after(*[(k % 2, 0.5) for k in range(1, 9)]) == [1] * 8
+
+
+def test_a_new_track_in_the_slot_begins_without_votes():
+    table = TrackTable.empty(1)
+    slot = np.array([table.start(3)])
+    table.vote(slot, np.array([3]), np.array([9.0]))
+    table.end(slot)
+    table.start(1)
+    assert table.labels.tolist() == [1]
+    table.vote(slot, np.array([0]), np.array([0.5]))
+    assert table.labels.tolist() == [0]
+    table.grow(3)
+    assert table.votes.tolist() == [[0.5, 0, 0, 0], [0] * 4, [0] * 4]
+    table.vote(np.zeros(0, int), np.zeros(0, int), np.zeros(0))

@@ -147,7 +147,7 @@ class Lifecycle:
 
     def _comparable(self, labels: np.ndarray | int, others: np.ndarray) -> np.ndarray:
         """bool: of one class, or classes do not matter."""
-        return (labels == others) | self.class_agnostic
+        return np.equal(labels, others) | self.class_agnostic
 
     def _keep(self, table: TrackTable, frame: FrameScores, matches: np.ndarray) -> np.ndarray:
         """Unmatched slots that live on by their own score, best first, where nobody is yet."""

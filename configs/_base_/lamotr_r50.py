@@ -73,5 +73,6 @@ model = dict(
         miss_tolerance=30,
         birth_iou=0.6,
         keep_iou=0.6,
+        class_agnostic=False,
     ),
 )

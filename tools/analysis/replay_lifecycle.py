@@ -150,7 +150,8 @@ def run(cfg: Config, args: argparse.Namespace) -> None:
 def origin_of(cfg: Config, args: argparse.Namespace) -> str:
     """What the image features depend on."""
     weights = hashlib.sha256(Path(args.checkpoint).read_bytes()).hexdigest()
-    parts = [cfg.model.get(key) for key in ('data_preprocessor', 'backbone', 'neck', 'encoder')]
+    parts = ('data_preprocessor', 'backbone', 'neck', 'encoder', 'precision')
+    parts = [cfg.model.get(key) for key in parts]
     videos = dataset_settings(cfg, args.split)
     return repr([weights, parts, videos, args.frames, args.device])
 

@@ -287,6 +287,9 @@ def test_module_names_what_does_not_fit():
         ours(**{**inputs, 'value': inputs['value'][:, 1:], 'key_padding_mask': None})
     with pytest.raises(ValueError, match='4 levels'):
         ours(**{**inputs, 'spatial_shapes': inputs['spatial_shapes'][:3]})
+    for name in ('reference_points', 'spatial_shapes'):
+        with pytest.raises(TypeError, match='needs reference_points and spatial_shapes'):
+            ours(**{**inputs, name: None})
 
 
 def test_module_has_mmcvs_parameters_and_our_defaults():

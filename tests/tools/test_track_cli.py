@@ -135,6 +135,7 @@ def test_what_is_refused(track, folder, tmp_path):
     refused(track(folder, '--start', 40), '21 to 26')
     refused(track(folder, '--out', 'o.avi'), 'o.avi', '.mp4')
     refused(track(folder, '--mot-out', '.'), 'folder')
+    refused(track(folder, '--device', 'cpu', '--precision', 'fp16'), "'fp16' needs a GPU")
     assert not list(Path().iterdir())
 
 

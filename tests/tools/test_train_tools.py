@@ -252,6 +252,18 @@ def weights(output: str) -> dict[tuple[int, int], float]:
     return {(int(rank), int(step)): float(value) for rank, step, value in found}
 
 
+def test_precision_of_testing_reaches_the_model(launched, capsys):
+    torch.save(dict(state_dict={}), 'toy.pth')
+    test = tool('test')
+    test.main(['toy.py', 'toy.pth'])
+    test.main(['toy.py', 'toy.pth', '--precision', 'bf16'])
+    assert 'precision' not in launched[0].model
+    assert launched[1].model.precision == 'bf16'
+    if not torch.cuda.is_available():
+        error = refuse(capsys, 'test', 'toy.py', 'toy.pth', '--precision', 'fp16')
+        assert "precision='fp16' needs a GPU" in error
+
+
 def test_train_resume_and_test(toy):
     """Two epochs in one go = one epoch, then `--resume` for the second one."""
     train = [sys.executable, str(ROOT / 'tools' / 'train.py'), 'toy.py', '--resume', 'auto']

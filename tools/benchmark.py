@@ -1,4 +1,4 @@
-"""Parameters and time by part of the model: `python tools/benchmark.py CONFIG [options]`."""
+"""Parameters, operations and time by part: `python tools/benchmark.py CONFIG [options]`."""
 
 import argparse
 import json
@@ -9,7 +9,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lamotr_mm.apis.benchmark import STAGES, count_parameters, measure
+from lamotr_mm.apis.benchmark import PARTS, STAGES, count_parameters, measure
+from lamotr_mm.apis.flops import count_flops
 from lamotr_mm.apis.inferencer import init_model
 from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.models.precision import PRECISIONS
@@ -17,7 +18,9 @@ from lamotr_mm.models.precision import PRECISIONS
 
 def make_parser() -> argparse.ArgumentParser:
     """Command line."""
-    parser = argparse.ArgumentParser(description='Parameters and time by part of the model')
+    parser = argparse.ArgumentParser(
+        description='Parameters, operations and time by part of the model'
+    )
     parser.add_argument('config', help='config file, for example configs/lamotr_dancetrack.py')
     parser.add_argument('--checkpoint', help='weights; default: random ones, which are as fast')
     parser.add_argument('--device', default='cpu')
@@ -54,21 +57,31 @@ def _at_least(least: int, text: str) -> int:
     return value
 
 
-def print_tables(parameters: dict[str, int], ms: dict[str, dict[str, float]], title: str) -> None:
-    """Parameters by module (frozen ones apart), then ms by number of tracklets and stage."""
+def print_tables(
+    parameters: dict[str, int],
+    flops: dict[str, dict[str, int]],
+    ms: dict[str, dict[str, float]],
+    size: tuple[int, int],
+    how: str,
+) -> None:
+    """Parameters by module (frozen ones apart), then GFLOPs and ms by number of tracklets."""
+    pixels = f'{size[0]}x{size[1]} px'
     counts = Table('module', 'trainable parameters', title='Parameters')
-    times = Table('tracklets', *STAGES, title=title)
-    for table in (counts, times):
+    work = Table('tracklets', *PARTS, 'total', title=f'GFLOPs (multiply-adds) of a frame, {pixels}')
+    times = Table('tracklets', *STAGES, title=f'{how}, {pixels}')
+    for table in (counts, work, times):
         for column in table.columns[1:]:
             column.justify = 'right'
     for module, number in parameters.items():
         counts.add_row('(frozen)' if module == 'frozen' else module, f'{number:,}')
+    for tracklets, parts in flops.items():
+        work.add_row(tracklets, *(f'{number / 1e9:.2f}' for number in parts.values()))
     for tracklets, stages in ms.items():
         times.add_row(tracklets, *(f'{stages[stage]:.2f}' for stage in STAGES))
     # a file or a pipe gets whole lines, however long
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(counts)
-    console.print(times)
+    for table in (counts, work, times):
+        console.print(table)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -81,17 +94,18 @@ def main(argv: list[str] | None = None) -> None:
         model = init_model(args.config, args.checkpoint, args.device, args.precision)
         size = tuple(args.img_size)
         ms = {str(number): measure(model, size, number, args.repeat) for number in args.tracklets}
+        flops = {str(number): count_flops(model, size, number) for number in args.tracklets}
         parameters = count_parameters(model)
         if args.json:
             trainable = {part: n for part, n in parameters.items() if part != 'frozen'}
             with replace_on_success(args.json) as part:
-                part.write_text(json.dumps(dict(parameters=trainable, ms=ms), indent=2) + '\n')
+                content = dict(parameters=trainable, flops=flops, ms=ms)
+                part.write_text(json.dumps(content, indent=2) + '\n')
     except (ValueError, OSError) as error:
         print(f'benchmark.py: error: {error}', file=sys.stderr)
         sys.exit(2)
     where = f'cpu, {args.threads} thread(s)' if args.device == 'cpu' else args.device
-    title = f'Median ms of {args.repeat} frames of {size[0]}x{size[1]} px, {where}'
-    print_tables(parameters, ms, title)
+    print_tables(parameters, flops, ms, size, f'Median ms of {args.repeat} frames, {where}')
 
 
 if __name__ == '__main__':

@@ -39,8 +39,11 @@ def test_result(bench, tiny_tracker):
     status, out, err = bench(tiny_tracker.config, *size, '--tracklets', 0, 9, '--json', 'b.json')
     assert status == 0, err
     result = json.loads(Path('b.json').read_text())
-    assert set(result) == {'parameters', 'ms'}
-    assert set(result['ms']) == {'0', '9'}
+    assert set(result) == {'parameters', 'flops', 'ms'}
+    assert set(result['ms']) == set(result['flops']) == {'0', '9'}
+    for parts in result['flops'].values():
+        assert set(parts) == STAGES - {'lifecycle'}
+    assert 'GFLOPs (multiply-adds) of a frame, 64x96 px' in out
     for stages in result['ms'].values():
         assert set(stages) == STAGES
         assert all(math.isfinite(ms) and ms > 0 for ms in stages.values())

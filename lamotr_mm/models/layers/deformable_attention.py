@@ -31,7 +31,7 @@ def _fused_cpu_op() -> Callable | None:
     return multi_scale_deformable_attn_numba
 
 
-def _is_captured() -> bool:
+def is_captured() -> bool:
     """Whether the call is traced, compiled or exported: then only PyTorch's own ops may run."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
@@ -106,7 +106,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
             query = query + query_pos
         if not self.batch_first:
             query, value = query.transpose(0, 1), value.transpose(0, 1)
-        if spatial_shapes.device.type == 'cpu' and not _is_captured():
+        if spatial_shapes.device.type == 'cpu' and not is_captured():
             self._check_shapes(spatial_shapes, value.shape[1])
 
         value = self.value_proj(value)
@@ -177,7 +177,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
     ) -> Tensor:
         """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
         value, locations, weights = map(widen, (value, locations, weights))
-        captured, empty = _is_captured(), weights.numel() == 0
+        captured, empty = is_captured(), weights.numel() == 0
         if value.is_cuda and not captured and not empty:
             batch = len(value)
             # the op wants the batch in equal steps

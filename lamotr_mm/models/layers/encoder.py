@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..precision import widen
 from ..structures import FrameFeatures
-from .deformable_attention import DeformableAttention
+from .deformable_attention import DeformableAttention, is_captured
 
 
 class EncoderLayer(DeformableDetrTransformerEncoderLayer):
@@ -77,6 +77,7 @@ class FeatureEncoder(BaseModule):
         self.encoder = Encoder(**encoder, with_cp=with_cp)
         self.positional_encoding = SinePositionalEncoding(**positional_encoding)
         self.level_embed = nn.Parameter(torch.empty(num_levels, self.encoder.embed_dims))
+        self._encodings: dict[tuple, Tensor] = {}  # of the video's last size
         if 2 * self.positional_encoding.num_feats != self.encoder.embed_dims:
             raise ValueError(
                 f'positional_encoding.num_feats={self.positional_encoding.num_feats} must be half '
@@ -118,7 +119,7 @@ class FeatureEncoder(BaseModule):
         mlvl_feats = tuple(widen(feat) for feat in mlvl_feats)
         masks = self._padding_masks(mlvl_feats, img_shapes, batch_input_shape)
         query_pos = [
-            self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2) + level
+            self._encoded_positions(mask, feat) + level
             for feat, mask, level in zip(mlvl_feats, masks, self.level_embed)
         ]
         shapes = [(feat.shape[-2], feat.shape[-1]) for feat in mlvl_feats]
@@ -139,12 +140,27 @@ class FeatureEncoder(BaseModule):
         memory = self.encoder(
             features.memory,
             _reference_points(shapes, features.valid_ratios),
-            query_pos=torch.cat(query_pos, 1),
+            query_pos=torch.cat(query_pos, 1),  # the same for all images if none is padded
             key_padding_mask=features.padding_mask,
             spatial_shapes=features.spatial_shapes,
             level_start_index=features.level_start_index,
         )
         return features._replace(memory=memory)
+
+    def _encoded_positions(self, mask: Tensor | None, feat: Tensor) -> Tensor:
+        """Sine encoding of a level's pixels, ``(N or 1, h * w, d)``; kept from frame to frame."""
+
+        def encode(feat: Tensor) -> Tensor:
+            return self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2)
+
+        if mask is not None or self.training or is_captured():
+            return encode(feat)
+        key = (*feat.shape[-2:], feat.dtype, feat.device)
+        if key not in self._encodings:
+            if len(self._encodings) >= len(self.level_embed):
+                self._encodings.clear()
+            self._encodings[key] = encode(feat[:1])
+        return self._encodings[key]
 
     @staticmethod
     def _padding_masks(

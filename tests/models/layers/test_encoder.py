@@ -132,3 +132,19 @@ def test_a_neck_with_other_levels_is_named():
 def test_a_wrong_positional_encoding_is_named():
     with pytest.raises(ValueError, match=r'positional_encoding\.num_feats=8 must be half'):
         FeatureEncoder(dict(num_layers=1, layer_cfg=LAYER), dict(num_feats=8), num_levels=2)
+
+
+def test_positions_that_are_kept_are_those_of_the_size(monkeypatch):
+    """In eval mode they are computed once a size; a video of another size gets its own."""
+    module, fresh = build().eval(), build().train()
+    calls = []
+    encode = module.positional_encoding.forward
+    monkeypatch.setattr(
+        module.positional_encoding, 'forward', lambda *a, **k: calls.append(1) or encode(*a, **k)
+    )
+    for images, size, expected in [(2, (64, 96), 2), (1, (64, 96), 2), (1, (96, 64), 4)]:
+        arguments = levels(images, size), [size] * images, size
+        ours, reference = module(*arguments), fresh(*arguments)
+        torch.testing.assert_close(ours.memory, reference.memory, rtol=1e-12, atol=1e-12)
+        assert len(calls) == expected
+    assert len(module._encodings) == 2, 'the encodings of earlier sizes are kept'

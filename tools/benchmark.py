@@ -13,6 +13,7 @@ from lamotr_mm.apis.benchmark import PARTS, STAGES, count_parameters, measure
 from lamotr_mm.apis.flops import count_flops
 from lamotr_mm.apis.inferencer import init_model
 from lamotr_mm.io.files import replace_on_success
+from lamotr_mm.models.folding import fold
 from lamotr_mm.models.precision import PRECISIONS
 
 
@@ -93,9 +94,10 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError(f'--json {args.json} is a folder: name a file')
         model = init_model(args.config, args.checkpoint, args.device, args.precision)
         size = tuple(args.img_size)
-        ms = {str(number): measure(model, size, number, args.repeat) for number in args.tracklets}
-        flops = {str(number): count_flops(model, size, number) for number in args.tracklets}
         parameters = count_parameters(model)
+        flops = {str(number): count_flops(model, size, number) for number in args.tracklets}
+        fold(model)
+        ms = {str(number): measure(model, size, number, args.repeat) for number in args.tracklets}
         if args.json:
             trainable = {part: n for part, n in parameters.items() if part != 'frozen'}
             with replace_on_success(args.json) as part:

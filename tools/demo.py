@@ -11,6 +11,7 @@ from lamotr_mm.evaluation import evaluate_sequences, format_table
 from lamotr_mm.io.frames import open_frames
 from lamotr_mm.io.mot_rows import read_rows
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.models.folding import fold
 from lamotr_mm.preparation.synthetic_export import write_sequence
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = args.checkpoint or str(ROOT / f'demo/weights/{name}.pth')
     device = args.device or default_device()
     try:
-        model = init_model(config, checkpoint, device)
+        model = fold(init_model(config, checkpoint, device))
         if args.video:
             print(track(model, args.video, args.out_dir))
         else:

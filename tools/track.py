@@ -7,6 +7,7 @@ from pathlib import Path
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.track_video import track_video
 from lamotr_mm.io.frames import open_frames
+from lamotr_mm.models.folding import fold
 from lamotr_mm.models.precision import PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         if out is None and args.mot_out is None:
             out = f'{frames.name}_tracked.mp4'
         device = args.device or default_device()
-        model = init_model(args.config, args.checkpoint, device, args.precision)
+        model = fold(init_model(args.config, args.checkpoint, device, args.precision))
         summary = track_video(model, frames, out, args.mot_out)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'track.py: error: {error}', file=sys.stderr)

@@ -69,7 +69,8 @@ class _Frame(nn.Module):
         self.slots = slots
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        features = self.model.encode(images, [tuple(images.shape[-2:])])
+        height, width = images.shape[-2:]
+        features = self.model.encode(images, [(height, width)])
         state = TrackletState.empty(1, self.slots, features.memory)
         output = self.model.decode_frame(features, state)
         # what a traced module does not return is not in the trace, and not counted

@@ -38,7 +38,7 @@ help:
 env: $(STAMPS)/package
 
 $(STAMPS)/venv:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; assert v >= (3, 11), f"Python 3.11 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}: make env PYTHON=python3.11"'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; assert v >= (3, 11), f"Python 3.11 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}: make env PYTHON=python3.11"; v[:2] == (3, 11) or print(f"Python {v[0]}.{v[1]}: not tested, 3.11 is (docs/install.md)")'
 	@echo '[1/5] virtual environment $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@

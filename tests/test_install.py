@@ -7,6 +7,7 @@ import sys
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -161,6 +162,20 @@ def make(project: Path, *args: str, fail: str = '') -> tuple[int, list[str]]:
     done = run_make(project, *args, fail=fail)
     calls = project / 'calls'
     return done.returncode, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_make_says_which_pythons_are_tested(capsys):
+    """What the Makefile asks the interpreter, asked of versions that are made up."""
+    code = re.search(r"-c 'import sys; (v = .*)'", (ROOT / 'Makefile').read_text()).group(1)
+
+    def ask(*version: int) -> str:
+        exec(code, {'sys': SimpleNamespace(version_info=version)})
+        return capsys.readouterr().out.partition(' (')[0].strip()
+
+    with pytest.raises(AssertionError, match=r'3\.11 or newer is needed, .* is 3\.10'):
+        ask(3, 10, 9)
+    assert ask(3, 11, 7) == ''
+    assert ask(3, 12, 1) == 'Python 3.12: not tested, 3.11 is'
 
 
 def test_make_installs_once_and_goes_on_after_an_interruption(fake_project):

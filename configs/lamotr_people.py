@@ -22,7 +22,16 @@ model = dict(
     neck=dict(in_channels=[32, 96, 320]),
     tracklet_update=dict(weight=0.6),
     clip_tracklets=dict(miss_prob=0.3),
-    lifecycle=dict(det_thr=0.3, new_thr=0.5, gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
+    # chosen on held-out training frames (docs/training_small_data.md)
+    lifecycle=dict(
+        det_thr=0.3,
+        new_thr=0.5,
+        gate=0.3,
+        keep_thr=0.7,
+        miss_tolerance=5,
+        birth_iou=0.4,
+        keep_iou=0.4,
+    ),
 )
 
 custom_hooks = [

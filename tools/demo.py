@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     """Run; a bad input, config or checkpoint prints one line and exits with status 2."""
     args = make_parser().parse_args(argv)
-    name = 'lamotr_pets' if args.video else 'lamotr_synthetic'
+    name = 'lamotr_people' if args.video else 'lamotr_synthetic'
     config = args.config or str(ROOT / f'configs/{name}.py')
     checkpoint = args.checkpoint or str(ROOT / f'demo/weights/{name}.pth')
     device = args.device or default_device()

@@ -17,8 +17,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Command line."""
     parser = argparse.ArgumentParser(description='Track a video or a folder of frames')
     parser.add_argument('input', help='video file, folder of frames, or MOTChallenge sequence')
-    parser.add_argument('--config', default=str(ROOT / 'configs/lamotr_pets.py'))
-    parser.add_argument('--checkpoint', default=str(ROOT / 'demo/weights/lamotr_pets.pth'))
+    parser.add_argument('--config', default=str(ROOT / 'configs/lamotr_people.py'))
+    parser.add_argument('--checkpoint', default=str(ROOT / 'demo/weights/lamotr_people.pth'))
     parser.add_argument(
         '--out',
         help='mp4 with drawn tracks; default <input>_tracked.mp4 here, unless --mot-out is given',

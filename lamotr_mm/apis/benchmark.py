@@ -13,7 +13,7 @@ import torch
 
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
-from lamotr_mm.tracking.session import Session, TrackTable
+from lamotr_mm.tracking.session import Session, TrackTable, enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
 # our name of a part: attribute of the model
@@ -87,9 +87,7 @@ def measure(
 def _session(model: LAMOTR, tracklets: int) -> Session:
     """A video that goes on, with ``tracklets`` live tracklets, ids from 1."""
     session = model.new_session()
-    slots = session.table.slots
-    while slots < tracklets:  # as the model itself grows
-        slots *= 2
+    slots = enough_slots(session.table.slots, tracklets)
     session.grow(slots)
     for _ in range(tracklets):
         session.table.start(label=0)

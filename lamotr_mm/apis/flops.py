@@ -6,6 +6,7 @@ from mmengine.analysis.jit_handles import bmm_flop_jit, elementwise_flop_counter
 from torch import Tensor, nn
 
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.tracking.session import enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
 from .benchmark import PARTS
@@ -26,9 +27,7 @@ def count_flops(model: LAMOTR, img_size: tuple[int, int], tracklets: int) -> dic
     Returns:
         Operations by part (as in ``benchmark.PARTS``; the update has none to count) and ``total``.
     """
-    slots = model.tracklet_slots
-    while slots < tracklets:  # as the model itself grows
-        slots *= 2
+    slots = enough_slots(model.tracklet_slots, tracklets)
     image = torch.zeros(1, 3, *img_size, device=next(model.parameters()).device)
     counts = count_operations(_Frame(model, slots), (image,)).by_module()
     return {

@@ -23,7 +23,6 @@ from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.frame_meta import frame_number
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.models.structures import FrameFeatures
-from lamotr_mm.models.tracked_frame import report_tracks
 from lamotr_mm.tracking.lifecycle import Lifecycle
 
 LIFECYCLE_KEYS = [f'lifecycle.{f.name}' for f in dataclasses.fields(Lifecycle) if f.init]
@@ -113,9 +112,7 @@ def replay(model: LAMOTR, frames: list[EncodedFrame]) -> Iterator[TrackDataSampl
             session, video_id = model.new_session(), sample[0].video_id
         features = FrameFeatures(*torch.load(frame.file, map_location=device))
         tracked = model.track_frame(session, features, sample[0].ori_shape)
-        report_tracks(
-            sample[0], tracked, model.out_score_thr, model.out_min_area, model.lifecycle.keep_iou
-        )
+        model.report(sample[0], tracked)
         yield sample
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lamotr_mm.registry import MODELS
 from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, Lifecycle
-from lamotr_mm.tracking.session import Session
+from lamotr_mm.tracking.session import Session, enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
 from .clip_tracklets import ClipTracklets
@@ -194,12 +194,17 @@ class LAMOTR(BaseMOTModel):
 
     def _reserve_slots(self, session: Session, scores: FrameScores) -> bool:
         """Double the slots until every possible birth finds one; returns whether it had to."""
-        now = slots = session.table.slots
-        while slots < self.lifecycle.slots_needed(session.table, scores):
-            slots *= 2
+        now = session.table.slots
+        slots = enough_slots(now, self.lifecycle.slots_needed(session.table, scores))
         if slots > now:
             session.grow(slots)
         return slots > now
+
+    def report(self, frame: DetDataSample, tracked: TrackedFrame) -> None:
+        """Fill a frame's sample, as :func:`report_tracks` says, by the thresholds of this model."""
+        report_tracks(
+            frame, tracked, self.out_score_thr, self.out_min_area, self.lifecycle.keep_iou
+        )
 
     @torch.no_grad()
     def predict(
@@ -240,9 +245,7 @@ class LAMOTR(BaseMOTModel):
                     features.frame(t, len(chunk)),
                     frame.ori_shape,
                 )
-                report_tracks(
-                    frame, tracked, self.out_score_thr, self.out_min_area, self.lifecycle.keep_iou
-                )
+                self.report(frame, tracked)
         return data_samples
 
     def _session_of(self, frame: DetDataSample) -> Session:

@@ -9,6 +9,13 @@ from .state import TrackletState
 NO_TRACK = -1
 
 
+def enough_slots(slots: int, needed: int) -> int:
+    """``slots``, doubled until it is at least ``needed``: tensors of a video have few sizes."""
+    while slots < needed:
+        slots *= 2
+    return slots
+
+
 @dataclass
 class TrackTable:
     """The tracks in their slots, on the host.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lamotr_mm.tracking.session import Session, TrackTable
+from lamotr_mm.tracking.session import Session, TrackTable, enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
 
@@ -74,3 +74,10 @@ def test_a_new_track_in_the_slot_begins_without_votes():
     table.grow(3)
     assert table.votes.tolist() == [[0.5, 0, 0, 0], [0] * 4, [0] * 4]
     table.vote(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+
+
+@pytest.mark.parametrize(
+    ('slots', 'needed', 'enough'), [(4, 0, 4), (4, 4, 4), (4, 5, 8), (3, 20, 24), (1, 1, 1)]
+)
+def test_slots_are_doubled(slots, needed, enough):
+    assert enough_slots(slots, needed) == enough

@@ -25,6 +25,7 @@ from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.replay import apply_settings, encode_once, score, settings_of
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 from lamotr_mm.io.frame_meta import frame_number, sequence_name
+from lamotr_mm.preparation.checks import leaf_datasets
 from lamotr_mm.registry import DATASETS
 
 COLUMNS = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDSW')
@@ -84,8 +85,7 @@ def dataset_settings(cfg: Config, split: str) -> dict:
     loaders = {name: cfg.get(f'{name}_dataloader') for name in ('train', 'val', 'test')}
     if loaders[split] is None:
         raise ValueError(f'--split {split}: the config has no {split}_dataloader')
-    settings = loaders[split].dataset
-    settings = settings.get('datasets', [settings])[0]
+    settings = next(leaf_datasets(loaders[split].dataset))
     tested = loaders['val'] or loaders['test']
     return {**settings, 'test_mode': True, 'pipeline': tested.dataset.pipeline}
 

@@ -4,22 +4,13 @@ Starts from configs/lamotr_people_detection.py.
 """
 
 _base_ = [
-    './_base_/lamotr_mobilenetv2_small.py',
+    './_base_/lamotr_person_small.py',
     './_base_/datasets/people.py',
     './_base_/schedules/adamw_small.py',
     './_base_/default_runtime.py',
 ]
 
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='lamotr_mm.FoldedMobileNetV2',
-        out_indices=(2, 4, 6),
-        # it has learned persons already: all of it stays as it is
-        frozen_stages=7,
-        init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/person_mobilenetv2.pth'),
-    ),
-    neck=dict(in_channels=[32, 96, 320]),
     tracklet_update=dict(weight=0.6),
     clip_tracklets=dict(miss_prob=0.3),
     # chosen on held-out training frames (docs/training_small_data.md)

@@ -27,7 +27,8 @@ from lamotr_mm.tracking.lifecycle import Lifecycle
 
 LIFECYCLE_KEYS = [f'lifecycle.{f.name}' for f in dataclasses.fields(Lifecycle) if f.init]
 # keys of the model's config that no image feature depends on
-KEYS = [*LIFECYCLE_KEYS, 'out_score_thr', 'out_min_area', 'tracklet_update.weight']
+UPDATE_KEYS = [f'tracklet_update.{name}' for name in ('weight', 'anchor', 'velocity_gain')]
+KEYS = [*LIFECYCLE_KEYS, 'out_score_thr', 'out_min_area', *UPDATE_KEYS]
 
 
 class EncodedFrame(NamedTuple):
@@ -110,7 +111,8 @@ def replay(model: LAMOTR, frames: list[EncodedFrame]) -> Iterator[TrackDataSampl
         sample = copy.deepcopy(frame.sample)
         if session is None or sample[0].video_id != video_id:
             session, video_id = model.new_session(), sample[0].video_id
-        features = FrameFeatures(*torch.load(frame.file, map_location=device))
+        # a file of `encode_frames`
+        features = FrameFeatures(*torch.load(frame.file, device, weights_only=False))
         tracked = model.track_frame(session, features, sample[0].ori_shape)
         model.report(sample[0], tracked)
         yield sample

@@ -7,6 +7,7 @@ May import: tracking.
 from .criterion import DecoupledTrackingLoss
 from .folded_mobilenetv2 import FoldedMobileNetV2
 from .lamotr import LAMOTR
+from .proposals import DenseProposals
 from .sgla import SGLA
 from .sotd_head import DeformableSOTDHead, SOTDHead
 from .tracklet_update import TrackletUpdate
@@ -16,6 +17,7 @@ __all__ = [
     'SGLA',
     'DecoupledTrackingLoss',
     'DeformableSOTDHead',
+    'DenseProposals',
     'FoldedMobileNetV2',
     'SOTDHead',
     'TrackletUpdate',

@@ -37,6 +37,8 @@ class LAMOTR(BaseMOTModel):
             width ``d``.
         encoder: arguments of :class:`FeatureEncoder`.
         sotd_head, sgla, tracklet_update, criterion: configs of the parts (Sec. 3.1, 3.2, 3.4, 3.3).
+        proposals: config of a :class:`DenseProposals`, if object queries are to start from a
+            detector's boxes; ``sotd_head.takes_proposals`` must be set as well.
         clip_tracklets: arguments of :class:`ClipTracklets`.
         lifecycle: arguments of :class:`Lifecycle`.
         tracklet_slots: slots that a video starts with; they double when they are full.
@@ -57,6 +59,7 @@ class LAMOTR(BaseMOTModel):
         sgla: dict,
         tracklet_update: dict,
         criterion: dict,
+        proposals: dict | None = None,
         clip_tracklets: dict | None = None,
         lifecycle: dict | None = None,
         tracklet_slots: int = 32,
@@ -77,6 +80,17 @@ class LAMOTR(BaseMOTModel):
         self.sgla = MODELS.build(sgla)
         self.tracklet_update = MODELS.build(tracklet_update)
         self.criterion = MODELS.build(criterion)
+        self.proposals = MODELS.build(proposals) if proposals else None
+        if bool(proposals) != self.sotd_head.takes_proposals:
+            raise ValueError(
+                f'sotd_head.takes_proposals={self.sotd_head.takes_proposals}, but model.proposals '
+                f'is {"set" if proposals else "not set"}: set both or neither'
+            )
+        if self.proposals is not None and self.proposals.places > self.sotd_head.num_queries:
+            raise ValueError(
+                f'proposals.bbox_head.test_cfg.max_per_img={self.proposals.places} must be at most '
+                f'sotd_head.num_queries={self.sotd_head.num_queries}'
+            )
         self.clip_tracklets = ClipTracklets(**(clip_tracklets or {}))
         self.lifecycle = Lifecycle(**(lifecycle or {}))
         self.tracklet_slots = tracklet_slots
@@ -104,8 +118,11 @@ class LAMOTR(BaseMOTModel):
             img_shapes: (height, width) in px of each image before padding.
         """
         with self._autocast(images):
-            levels = self.neck(self.backbone(images))
-            return self.encoder(levels, img_shapes, tuple(images.shape[-2:]))
+            levels = self.backbone(images)
+            features = self.encoder(self.neck(levels), img_shapes, tuple(images.shape[-2:]))
+            if self.proposals is None:
+                return features
+            return features._replace(proposals=self.proposals(levels, img_shapes))
 
     def decode_frame(self, features: FrameFeatures, tracklets: TrackletState) -> FrameOutput:
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""

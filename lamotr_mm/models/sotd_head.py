@@ -12,6 +12,7 @@ from lamotr_mm.tracking.state import TrackletState
 
 from .layers.decoder import DABDeformableDecoder, DeformableDecoder, RefiningDecoder, refine
 from .layers.deformable_attention import DeformableAttention
+from .proposals import Proposals
 from .structures import Detections, FrameFeatures
 
 # Side of an object's first box at initialisation, as a share of the image: as in Deformable DETR.
@@ -29,10 +30,17 @@ class SOTDHead(BaseModule):
     which padded tracklet slots are nobody's key. On the decoder of DAB-Deformable-DETR (Sec. 4.2),
     where an anchor box is a query's position.
 
+    With ``takes_proposals`` (off in the paper), the first object queries of a frame start from a
+    detector's boxes: the box is the anchor, the content is one learned embedding for all of them
+    plus a linear map of the logit of the box's score. The others stay as they are, for what the
+    detector misses. As in MOTRv2 (Zhang et al., CVPR 2023, Sec. 3.2), which encodes the score by
+    sines.
+
     Args:
         num_classes: number of foreground classes ``C``.
         num_queries: number of object queries ``Nd``.
         decoder: arguments of :attr:`decoder_class` (``num_layers``, ``layer_cfg``, ...).
+        takes_proposals: whether a frame's features come with proposals.
         with_cp: gradient checkpointing of the decoder layers.
     """
 
@@ -43,15 +51,20 @@ class SOTDHead(BaseModule):
         num_classes: int,
         num_queries: int,
         decoder: dict,
+        takes_proposals: bool = False,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_queries = num_queries
+        self.takes_proposals = takes_proposals
         self.decoder = self.decoder_class(**decoder, with_cp=with_cp)
         width, layers = self.decoder.embed_dims, self.decoder.num_layers
         self.num_heads = self.decoder.layers[0].self_attn.num_heads
         self.query_embedding = nn.Embedding(num_queries, width)
+        if takes_proposals:
+            self.proposal_embedding = nn.Embedding(1, width)
+            self.proposal_score = nn.Linear(1, width)
         self._init_positions()
         self.cls_branches: Any = nn.ModuleList(nn.Linear(width, num_classes) for _ in range(layers))
         self.reg_branches: Any = nn.ModuleList(_box_branch(width) for _ in range(layers))
@@ -83,9 +96,10 @@ class SOTDHead(BaseModule):
 
     def forward(self, features: FrameFeatures, tracklets: TrackletState) -> Detections:
         """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
-        batch = len(tracklets.valid)
-        objects = self.query_embedding.weight.expand(batch, -1, -1)
+        objects = self.query_embedding.weight.expand(len(tracklets.valid), -1, -1)
         anchors, position = self._positions(tracklets)
+        if features.proposals is not None:
+            objects, anchors = self._start_from(features.proposals, objects, anchors)
         decoded = self.decoder(
             torch.cat([objects, tracklets.query], 1),
             anchors,
@@ -107,6 +121,21 @@ class SOTDHead(BaseModule):
         """First anchors ``(B, Nd + Nt, 4)`` cxcywh and learned positions ``(B, Nd + Nt, d)``."""
         anchors = self.anchor_embedding.weight.sigmoid().expand(len(tracklets.valid), -1, -1)
         return torch.cat([anchors, tracklets.anchor_cxcywh], 1), None
+
+    def _start_from(
+        self, proposals: Proposals, objects: Tensor, anchors_cxcywh: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Contents ``(B, Nd, d)`` and anchors ``(B, Nd + Nt, 4)``, of which the first places are
+        the proposals'."""
+        places = proposals.scores.shape[1]
+        taken = (proposals.scores > 0)[..., None]
+        score = self.proposal_score(proposals.scores.clamp(1e-3, 1 - 1e-3).logit()[..., None])
+        content = torch.where(taken, self.proposal_embedding.weight + score, objects[:, :places])
+        anchors = torch.where(taken, proposals.boxes_cxcywh, anchors_cxcywh[:, :places])
+        return (
+            torch.cat([content, objects[:, places:]], 1),
+            torch.cat([anchors, anchors_cxcywh[:, places:]], 1),
+        )
 
     def predict(self, embeds: Tensor, anchors_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
         """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder
@@ -143,6 +172,14 @@ class DeformableSOTDHead(SOTDHead):
     """
 
     decoder_class = DeformableDecoder
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.takes_proposals:
+            raise ValueError(
+                'DeformableSOTDHead cannot take proposals, its queries have no anchors: use '
+                'SOTDHead, or set sotd_head.takes_proposals=False'
+            )
 
     def _init_positions(self) -> None:
         self.position_embedding = nn.Embedding(self.num_queries, self.decoder.embed_dims)

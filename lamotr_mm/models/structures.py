@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .proposals import Proposals
+
 
 class FrameFeatures(NamedTuple):
     """Image features ``F_t`` (Sec. 3.1) of ``N`` frames: the output of the encoder, flattened over
@@ -15,6 +17,7 @@ class FrameFeatures(NamedTuple):
         valid_ratios: ``(N, levels, 2)``, share of the padded (width, height) that the image fills.
         spatial_shapes: ``(levels, 2)`` int64, (height, width) of each level.
         level_start_index: ``(levels,)`` int64, first token of each level.
+        proposals: of the ``N`` frames; ``None`` where the model has no :class:`DenseProposals`.
     """
 
     memory: Tensor
@@ -22,6 +25,7 @@ class FrameFeatures(NamedTuple):
     valid_ratios: Tensor
     spatial_shapes: Tensor
     level_start_index: Tensor
+    proposals: Proposals | None = None
 
     def frame(self, t: int, frames: int) -> 'FrameFeatures':
         """Features of frame ``t`` of each clip, where ``N = B * frames`` lists clip by clip."""
@@ -31,6 +35,9 @@ class FrameFeatures(NamedTuple):
             if self.padding_mask is None
             else self.padding_mask.unflatten(0, (-1, frames))[:, t],
             valid_ratios=self.valid_ratios.unflatten(0, (-1, frames))[:, t],
+            proposals=None
+            if self.proposals is None
+            else Proposals(*(v.unflatten(0, (-1, frames))[:, t] for v in self.proposals)),
         )
 
 

@@ -1,10 +1,12 @@
-r"""Backbone of an Open Model Zoo detector (OpenVINO IR) -> ``lamotr_mm.FoldedMobileNetV2``.
+r"""A person detector of the Open Model Zoo (OpenVINO IR) -> backbone and proposals of LA-MOTR.
 
-    python tools/model_converters/openvino_mobilenetv2.py person-vehicle-bike-detection-2003.xml \
-        [--out data/pretrained/person_mobilenetv2.pth]
+    python tools/model_converters/openvino_detector.py person-vehicle-bike-detection-2003.xml \
+        [--out data/pretrained/person_detector.pth]
 
-docs/weights.md says where to get the file. OpenVINO itself is not needed: the graph is XML, the
-weights lie in one flat file beside it.
+The file has the weights of ``lamotr_mm.FoldedMobileNetV2`` under ``backbone.`` and those of mmdet's
+``FPN`` and ``ATSSHead`` (class person alone) under ``proposals.neck.`` and
+``proposals.bbox_head.``. docs/weights.md says where to get the detector. OpenVINO itself is not
+needed: the graph is XML, the weights lie in one flat file beside it.
 """
 
 import argparse
@@ -26,6 +28,16 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 DTYPES = {'f16': np.float16, 'f32': np.float32}
 CONVOLUTIONS = ('Convolution', 'GroupConvolution')
+CENTERNESS = 'bbox_head.atss_centerness.weight'
+# highest number in each list of convolutions
+LAST = {
+    'neck.lateral_convs': 2,
+    'neck.fpn_convs': 4,
+    'bbox_head.cls_convs': 3,
+    'bbox_head.reg_convs': 3,
+}
+CLASSES, PERSON = 3, 1  # vehicle, person, bicycle
+FOLDED_ATOL = 2e-3  # products that were rounded to float16
 
 
 class Graph:
@@ -113,7 +125,7 @@ class Graph:
         return found[0]
 
 
-def convert(graph: Graph, mean=MEAN, std=STD) -> dict[str, torch.Tensor]:
+def convert_backbone(graph: Graph, mean=MEAN, std=STD) -> dict[str, torch.Tensor]:
     """State dict of ``FoldedMobileNetV2``, found by walking the graph beside the network.
 
     Convolutions are told by place, shape, stride and groups, biases, clamps and shortcuts are
@@ -183,20 +195,90 @@ def _convolution(graph: Graph, layer: str, module: ConvModule, prefix: str, stat
     return layer
 
 
+def convert_head(graph: Graph) -> dict[str, torch.Tensor]:
+    """State dict of ``DenseProposals`` with FPN and ATSS head, whose weights the graph names.
+
+    The factor of each level is folded into that level's copy of ``atss_reg``: it is taken out again
+    as the head's ``scales``, relative to the first level.
+
+    Raises:
+        ValueError: naming what is missing or does not fit.
+    """
+    state = {}
+    for weight, users in _named_convolutions(graph).items():
+        name = weight.removesuffix('.weight')
+        value = torch.from_numpy(graph.constant(graph.inputs[users[0]][1]).copy())
+        following = graph.follow(users[0], 'Add', 'MVN')
+        if graph.type(following) == 'MVN':  # group norm with a channel a group: scale, then shift
+            scale = graph.follow(following, 'Multiply')
+            norm = name.removesuffix('conv') + 'gn'
+            state[f'{norm}.weight'] = _vector(graph, scale)
+            state[f'{norm}.bias'] = _vector(graph, graph.follow(scale, 'Add'))
+        else:
+            state[f'{name}.bias'] = _vector(graph, following)
+        state[weight] = value
+    for key in ('bbox_head.atss_cls.weight', 'bbox_head.atss_cls.bias'):
+        if key not in state or len(state[key]) % CLASSES:
+            raise ValueError(f'{graph.xml}: {key} of {CLASSES} classes is missing')
+        state[key] = state[key][PERSON::CLASSES]
+    state |= _box_branch(graph, state)
+    for part, last in LAST.items():
+        for key in (f'{part}.{i}.conv.weight' for i in range(last + 1)):
+            if key not in state:
+                raise ValueError(f'{graph.xml}: {key} is missing: it is another network')
+    return {f'proposals.{key}': value for key, value in state.items()}
+
+
+def _named_convolutions(graph: Graph) -> dict[str, list[str]]:
+    """Name of the weight -> convolutions with it, for those of the FPN and the head."""
+    found = defaultdict(list)
+    for layer in graph.layers:
+        if graph.type(layer) == 'Convolution':
+            name = graph.layers[graph.inputs[layer][1]].get('name')
+            if name.startswith(('neck.', 'bbox_head.')):
+                found[name].append(layer)
+    return found
+
+
+def _box_branch(graph: Graph, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """``atss_reg`` of the first level, and each level's factor of it."""
+    weights, biases = [], []
+    if CENTERNESS not in state:
+        raise ValueError(f'{graph.xml}: {CENTERNESS} is missing: it is another network')
+    channels = state[CENTERNESS].shape
+    for layer in (one for one in graph.layers if graph.type(one) == 'Convolution'):
+        weight = graph.constant(graph.inputs[layer][1])
+        if weight is not None and weight.shape == (4 * channels[0], *channels[1:]):
+            weights.append(torch.from_numpy(weight.copy()))
+            biases.append(_vector(graph, graph.follow(layer, 'Add')))
+    norms = [(weight * weights[0]).sum() / weights[0].square().sum() for weight in weights]
+    state = {f'bbox_head.scales.{level}.scale': norm for level, norm in enumerate(norms)}
+    for norm, weight in zip(norms, weights):
+        if not torch.allclose(weight, norm * weights[0], atol=FOLDED_ATOL):
+            raise ValueError(f'{graph.xml}: the box branches of the levels differ by no factor')
+    return state | {'bbox_head.atss_reg.weight': weights[0], 'bbox_head.atss_reg.bias': biases[0]}
+
+
+def _vector(graph: Graph, layer: str) -> torch.Tensor:
+    return torch.from_numpy(graph.operand(layer).flatten())
+
+
 def main(argv: list[str] | None = None) -> None:
     """Convert; a file that can't be read or is another prints one line and exits with status 2."""
     parser = argparse.ArgumentParser(
-        description='Backbone of an Open Model Zoo detector -> lamotr_mm.FoldedMobileNetV2'
+        description='A person detector of the Open Model Zoo -> weights of LA-MOTR'
     )
     parser.add_argument('xml', type=Path, help='the IR; its .bin lies beside it')
-    parser.add_argument('--out', type=Path, default=Path('data/pretrained/person_mobilenetv2.pth'))
+    parser.add_argument('--out', type=Path, default=Path('data/pretrained/person_detector.pth'))
     args = parser.parse_args(argv)
     try:
-        state = convert(Graph(args.xml))
+        graph = Graph(args.xml)
+        backbone = {f'backbone.{key}': value for key, value in convert_backbone(graph).items()}
+        state = backbone | convert_head(graph)
         with replace_on_success(args.out) as part:
             torch.save(state, part)
     except (ValueError, OSError) as error:
-        print(f'openvino_mobilenetv2.py: error: {error}', file=sys.stderr)
+        print(f'openvino_detector.py: error: {error}', file=sys.stderr)
         sys.exit(2)
     print(f'{len(state)} tensors -> {args.out}')
 

@@ -15,7 +15,7 @@ class FoldedMobileNetV2(MobileNetV2):
 
     Three differences from mmdet's: convolutions have a bias and no norm, the first block has an
     expansion (32 -> 32), and the last 1x1 convolution (1280 channels) is absent.
-    ``tools/model_converters/openvino_mobilenetv2.py`` writes its weights.
+    ``tools/model_converters/openvino_detector.py`` writes its weights.
 
     The detector pads raw images with black. Its scaling is part of ``conv1``'s weights, so that a
     data preprocessor may normalise as usual; ``black`` is what that preprocessor makes of a black

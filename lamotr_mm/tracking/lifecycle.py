@@ -39,7 +39,7 @@ class FrameTracks(NamedTuple):
         slots: ``(n,)`` int64, slots of the tracks that are alive in this frame.
         ids: ``(n,)`` int64, their ids, from 1.
         scores, boxes_xyxy: ``(n,)``, ``(n, 4)`` px; the tracklet's own, a newborn's are its
-            object's.
+            object's (`Lifecycle.report`: so are the boxes of matched ones).
         labels: ``(n,)``, the class that the track has most votes for.
         object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1:
             none.
@@ -88,6 +88,8 @@ class Lifecycle:
         birth_iou, keep_iou: the guards.
         class_agnostic: pairs and guards hold between all classes, for classes that the detector
             mixes up.
+        report: whose box a matched track gives out: its tracklet's (``'tracklet'``, Sec. 3.2) or its
+            object's (``'object'``); the score is the tracklet's.
     """
 
     det_thr: float = 0.5
@@ -98,6 +100,11 @@ class Lifecycle:
     birth_iou: float = 0.6
     keep_iou: float = 0.6
     class_agnostic: bool = False
+    report: str = 'tracklet'
+
+    def __post_init__(self) -> None:
+        if self.report not in ('tracklet', 'object'):
+            raise ValueError(f"lifecycle.report={self.report!r} must be 'tracklet' or 'object'")
 
     def slots_needed(self, table: TrackTable, frame: FrameScores) -> int:
         """Most slots that the live tracklets and the tracks that this frame may start take up."""
@@ -128,6 +135,10 @@ class Lifecycle:
         born = self._give_birth(table, frame, self._candidates(frame, matches), present)
         table.vote(present, frame.tracklet_labels[present], frame.tracklet_scores[present])
         table.vote(born[:, 1], frame.object_labels[born[:, 0]], frame.object_scores[born[:, 0]])
+        boxes = frame.tracklet_boxes_xyxy.copy()
+        if self.report == 'object':
+            boxes[matches[:, 1]] = frame.object_boxes_xyxy[matches[:, 0]]
+        frame = frame._replace(tracklet_boxes_xyxy=boxes)
         return _report(table, frame, self._objects(frame), matches, present, born)
 
     def _objects(self, frame: FrameScores) -> np.ndarray:

@@ -144,6 +144,18 @@ def test_matched_tracks_live_whatever_their_own_score():
     np.testing.assert_allclose(tracks.scores[order], [0.2, 0.7])
 
 
+def test_whose_box_is_given_out():
+    """Of a matched track by choice, of one that lives by its own score the tracklet's."""
+    scores = frame([(0.9, 3.0)], [(0.7, 1.0), (0.8, 101.0)], {(0, 0): 0.9})
+    for report, x in (('tracklet', 1.0), ('object', 3.0)):
+        tracks = started(2, report=report).step(scores)
+        assert ids(tracks) == {0: 1, 1: 2}
+        np.testing.assert_allclose(tracks.boxes_xyxy, [box(x), box(101.0)])
+        np.testing.assert_allclose(tracks.scores, [0.7, 0.8])
+    with pytest.raises(ValueError, match=r"lifecycle.report='both' must be 'tracklet' or 'object'"):
+        lifecycle(report='both')
+
+
 def test_gate_and_detection_threshold_of_a_match():
     def after(score, association, **kwargs):
         tracks = started(**kwargs).step(

@@ -1,7 +1,4 @@
-"""A small LA-MOTR on two street scenes, trained on a CPU (docs/training_small_data.md).
-
-Starts from configs/lamotr_people_detection.py.
-"""
+"""A small LA-MOTR on two street scenes, trained on a CPU (docs/training_small_data.md)."""
 
 _base_ = [
     './_base_/lamotr_person_small.py',
@@ -11,17 +8,17 @@ _base_ = [
 ]
 
 model = dict(
-    tracklet_update=dict(weight=0.6),
+    tracklet_update=dict(weight=0.6, anchor='object'),
     clip_tracklets=dict(miss_prob=0.3),
     # chosen on held-out training frames (docs/training_small_data.md)
     lifecycle=dict(
         det_thr=0.3,
         new_thr=0.5,
-        gate=0.3,
+        gate=0.2,
         keep_thr=0.7,
-        miss_tolerance=5,
         birth_iou=0.4,
         keep_iou=0.4,
+        report='object',
     ),
 )
 
@@ -31,8 +28,7 @@ custom_hooks = [
     dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.01),
 ]
 
-load_from = 'work_dirs/lamotr_people_detection/epoch_1.pth'
-max_epochs = 2
+max_epochs = 3
 optim_wrapper = dict(optimizer=dict(lr=3e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=50),

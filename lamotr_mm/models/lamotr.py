@@ -1,6 +1,7 @@
 """LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -128,7 +129,9 @@ class LAMOTR(BaseMOTModel):
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""
         with self._autocast(features.memory):
             detections = self.sotd_head(features, tracklets)
-            return self.sgla(detections, tracklets.valid, self.sotd_head.predict)
+            prior = self.sotd_head.logit_prior(features, tracklets)
+            predict = partial(self.sotd_head.predict, logit_prior=prior)
+            return self.sgla(detections, tracklets.valid, predict)
 
     def _autocast(self, like: Tensor) -> AbstractContextManager:
         return nullcontext() if self.training else autocast(self.precision, like.device)

@@ -19,6 +19,8 @@ from .structures import Detections, FrameFeatures
 # The official DAB code leaves about 0.5, but deformable attention samples within the anchor, and
 # targets are small. Pre-trained weights overwrite it anyway.
 INITIAL_SIDE = 0.12
+# Score of a query at initialisation, as in the focal loss.
+PRIOR = 0.01
 
 
 @MODELS.register_module()
@@ -34,7 +36,9 @@ class SOTDHead(BaseModule):
     detector's boxes: the box is the anchor, the content is one learned embedding for all of them
     plus a linear map of the logit of the box's score. The others stay as they are, for what the
     detector misses. As in MOTRv2 (Zhang et al., CVPR 2023, Sec. 3.2), which encodes the score by
-    sines.
+    sines. And as the box is learned as a difference from the anchor, so is the score from a prior:
+    the detector's score of a proposal, 0.5 of a tracklet. With both differences 0, as at
+    initialisation, objects are the detector's, in scenes as well that the training has not seen.
 
     Args:
         num_classes: number of foreground classes ``C``.
@@ -79,7 +83,9 @@ class SOTDHead(BaseModule):
             if isinstance(module, DeformableAttention):
                 module.init_weights()
         for branch in self.cls_branches:
-            nn.init.constant_(branch.bias, bias_init_with_prob(0.01))
+            nn.init.constant_(branch.bias, bias_init_with_prob(PRIOR))
+            if self.takes_proposals:
+                nn.init.zeros_(branch.weight)
         for branch in self.reg_branches:
             nn.init.zeros_(branch[-1].weight)
             nn.init.zeros_(branch[-1].bias)
@@ -98,6 +104,7 @@ class SOTDHead(BaseModule):
         """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
         objects = self.query_embedding.weight.expand(len(tracklets.valid), -1, -1)
         anchors, position = self._positions(tracklets)
+        prior = self.logit_prior(features, tracklets)
         if features.proposals is not None:
             objects, anchors = self._start_from(features.proposals, objects, anchors)
         decoded = self.decoder(
@@ -108,7 +115,7 @@ class SOTDHead(BaseModule):
             self.reg_branches,
             position,
         )
-        logits = [branch(embed) for branch, embed in zip(self.cls_branches, decoded.embeds)]
+        logits = [branch(embed) + prior for branch, embed in zip(self.cls_branches, decoded.embeds)]
         return Detections(
             embeds=decoded.embeds[-1],
             # the first layer's anchors are learned; everything after them is detached already
@@ -129,7 +136,7 @@ class SOTDHead(BaseModule):
         the proposals'."""
         places = proposals.scores.shape[1]
         taken = (proposals.scores > 0)[..., None]
-        score = self.proposal_score(proposals.scores.clamp(1e-3, 1 - 1e-3).logit()[..., None])
+        score = self.proposal_score(_score_logit(proposals))
         content = torch.where(taken, self.proposal_embedding.weight + score, objects[:, :places])
         anchors = torch.where(taken, proposals.boxes_cxcywh, anchors_cxcywh[:, :places])
         return (
@@ -137,7 +144,22 @@ class SOTDHead(BaseModule):
             torch.cat([anchors, anchors_cxcywh[:, places:]], 1),
         )
 
-    def predict(self, embeds: Tensor, anchors_cxcywh: Tensor) -> tuple[Tensor, Tensor]:
+    def logit_prior(self, features: FrameFeatures, tracklets: TrackletState) -> Tensor | float:
+        """What is added to the logits of every layer: ``(B, Nd + Nt, 1)``, which lifts the score at
+        initialisation to the detector's, or to 0.5; 0 without proposals."""
+        proposals = features.proposals
+        if proposals is None:
+            return 0.0
+        logit = _score_logit(proposals)
+        prior = logit.new_zeros(len(logit), self.num_queries + tracklets.valid.shape[1], 1)
+        found = torch.where((proposals.scores > 0)[..., None], logit - _logit(PRIOR), 0)
+        prior[:, : found.shape[1]] = found
+        prior[:, self.num_queries :] = _logit(0.5) - _logit(PRIOR)
+        return prior
+
+    def predict(
+        self, embeds: Tensor, anchors_cxcywh: Tensor, logit_prior: Tensor | float = 0.0
+    ) -> tuple[Tensor, Tensor]:
         """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder
         layer.
 
@@ -145,12 +167,13 @@ class SOTDHead(BaseModule):
             embeds: ``(B, N, d)``.
             anchors_cxcywh: ``(B, N, 4)``, anchors that entered the last decoder layer, so that
                 ``embeds = E`` gives exactly the decoder's last boxes.
+            logit_prior: of :meth:`logit_prior`.
 
         Returns:
             Logits ``(B, N, C)`` and boxes ``(B, N, 4)`` cxcywh normalised.
         """
         return (
-            self.cls_branches[-1](embeds),
+            self.cls_branches[-1](embeds) + logit_prior,
             refine(self.reg_branches[-1], embeds, anchors_cxcywh, self.decoder.anchor_eps),
         )
 
@@ -196,6 +219,11 @@ class DeformableSOTDHead(SOTDHead):
         centres = torch.cat([centres.expand(batch, -1, -1), tracklets.anchor_cxcywh[..., :2]], 1)
         anchors = torch.cat([centres, torch.full_like(centres, 0.5)], -1)
         return anchors, torch.cat([positions.expand(batch, -1, -1), positions[tracklets.source]], 1)
+
+
+def _score_logit(proposals: Proposals) -> Tensor:
+    """``(B, P, 1)``; scores of 0 and 1 have one, too."""
+    return proposals.scores.clamp(1e-3, 1 - 1e-3).logit()[..., None]
 
 
 def _logit(share: float) -> float:

@@ -88,8 +88,8 @@ class Lifecycle:
         birth_iou, keep_iou: the guards.
         class_agnostic: pairs and guards hold between all classes, for classes that the detector
             mixes up.
-        report: whose box a matched track gives out: its tracklet's (``'tracklet'``, Sec. 3.2) or its
-            object's (``'object'``); the score is the tracklet's.
+        report: what a matched track gives out: its tracklet's box and score (``'tracklet'``,
+            Sec. 3.2), or its object's box and the larger score (``'object'``).
     """
 
     det_thr: float = 0.5
@@ -135,10 +135,8 @@ class Lifecycle:
         born = self._give_birth(table, frame, self._candidates(frame, matches), present)
         table.vote(present, frame.tracklet_labels[present], frame.tracklet_scores[present])
         table.vote(born[:, 1], frame.object_labels[born[:, 0]], frame.object_scores[born[:, 0]])
-        boxes = frame.tracklet_boxes_xyxy.copy()
         if self.report == 'object':
-            boxes[matches[:, 1]] = frame.object_boxes_xyxy[matches[:, 0]]
-        frame = frame._replace(tracklet_boxes_xyxy=boxes)
+            frame = _with_objects(frame, matches)
         return _report(table, frame, self._objects(frame), matches, present, born)
 
     def _objects(self, frame: FrameScores) -> np.ndarray:
@@ -214,6 +212,15 @@ def _best_pairs(
     )
     passed = allowed[pairs][rows, columns]
     return np.stack([objects[rows[passed]], slots[columns[passed]]], 1)
+
+
+def _with_objects(frame: FrameScores, matches: np.ndarray) -> FrameScores:
+    """Matched tracklets with the boxes of their objects and the larger scores."""
+    objects, slots = matches.T
+    boxes, scores = frame.tracklet_boxes_xyxy.copy(), frame.tracklet_scores.copy()
+    boxes[slots] = frame.object_boxes_xyxy[objects]
+    scores[slots] = np.maximum(scores[slots], frame.object_scores[objects])
+    return frame._replace(tracklet_boxes_xyxy=boxes, tracklet_scores=scores)
 
 
 def _report(

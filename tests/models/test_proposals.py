@@ -131,12 +131,39 @@ def test_a_proposal_takes_the_place_of_a_learned_query(model, features):
         torch.testing.assert_close(anchors[place], learned[1][place])
 
 
-def test_without_detections_nothing_changes(model, features):
+def test_without_detections_the_objects_are_the_learned_ones(model, features):
     state = TrackletState.empty(1, 2, features.memory)
-    empty = features._replace(proposals=proposals_of([0.0, 0.0]))
-    without = features._replace(proposals=None)
-    for one, other in zip(model.sotd_head(empty, state), model.sotd_head(without, state)):
+    empty = model.sotd_head(features._replace(proposals=proposals_of([0.0, 0.0])), state)
+    without = model.sotd_head(features._replace(proposals=None), state)
+    for one, other in (
+        (empty.logits[:, :, :OBJECTS], without.logits[:, :, :OBJECTS]),
+        (empty.boxes_cxcywh, without.boxes_cxcywh),
+        (empty.embeds, without.embeds),
+    ):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_at_initialisation_scores_and_boxes_are_the_detector_s(tiny_config, images):
+    """In every layer of decoder and SGLA; tracklets have 0.5 and their anchors, learned queries
+    0.01."""
+    model = MODELS.build(tiny_config(TAKES))
+    model.init_weights()
+    model = model.double().eval()
+    proposals = proposals_of([0.75, 0.0, 0.5, 1.0])
+    with torch.no_grad():
+        features = model.encode(images(1, 1)[0].double(), [(64, 96)])
+        state = TrackletState.empty(1, 2, features.memory)
+        state.anchor_cxcywh[:] = torch.tensor([0.4, 0.5, 0.1, 0.2])
+        state.valid[:] = True
+        output = model.decode_frame(features._replace(proposals=proposals), state)
+    expected = torch.tensor([0.75, 0.01, 0.5, 0.999, *[0.01] * (OBJECTS - 4), 0.5, 0.5])
+    for logits in (*output.detections.logits, *output.logits):
+        scores = logits[0].sigmoid()
+        torch.testing.assert_close(scores, expected.double()[:, None].expand_as(scores))
+    taken = proposals.scores[0] > 0
+    for boxes in (*output.detections.boxes_cxcywh, *output.boxes_cxcywh):
+        torch.testing.assert_close(boxes[0, :4][taken], proposals.boxes_cxcywh[0][taken])
+        torch.testing.assert_close(boxes[0, OBJECTS:], state.anchor_cxcywh[0])
 
 
 def test_frames_of_a_clip_get_their_own(model, images):

@@ -147,11 +147,11 @@ def test_matched_tracks_live_whatever_their_own_score():
 def test_whose_box_is_given_out():
     """Of a matched track by choice, of one that lives by its own score the tracklet's."""
     scores = frame([(0.9, 3.0)], [(0.7, 1.0), (0.8, 101.0)], {(0, 0): 0.9})
-    for report, x in (('tracklet', 1.0), ('object', 3.0)):
+    for report, x, score in (('tracklet', 1.0, 0.7), ('object', 3.0, 0.9)):
         tracks = started(2, report=report).step(scores)
         assert ids(tracks) == {0: 1, 1: 2}
         np.testing.assert_allclose(tracks.boxes_xyxy, [box(x), box(101.0)])
-        np.testing.assert_allclose(tracks.scores, [0.7, 0.8])
+        np.testing.assert_allclose(tracks.scores, [score, 0.8], rtol=1e-6)
     with pytest.raises(ValueError, match=r"lifecycle.report='both' must be 'tracklet' or 'object'"):
         lifecycle(report='both')
 

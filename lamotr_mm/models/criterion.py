@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmdet.registry import MODELS as MMDET_MODELS
@@ -9,6 +10,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
 from mmengine.dist import all_reduce
 from mmengine.structures import InstanceData
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from lamotr_mm.registry import MODELS
@@ -30,7 +32,10 @@ class FrameLosses(NamedTuple):
     """Sums of one frame, before normalisation, and what the next frame needs.
 
     Attributes:
-        sums: loss name -> scalar sum over the batch.
+        heads: ``(H, 2, 3)``, sums over the batch of each head: of the objects and of the tracklets,
+            focal, L1 and GIoU.
+        asso: scalar, sum of the association loss over the batch.
+        prefixes: of the loss names of each head.
         num_targets: scalar, targets in the frame over the batch.
         num_pairs: scalar, valid object-tracklet pairs over the batch.
         matched_object: ``(B, K)`` int64, the object of each slot's target by the final matching;
@@ -38,11 +43,18 @@ class FrameLosses(NamedTuple):
         counts: association at the gate: ``asso_tp``, ``asso_fp``, ``asso_fn``.
     """
 
-    sums: dict[str, Tensor]
+    heads: Tensor
+    asso: Tensor
+    prefixes: list[str]
     num_targets: Tensor
     num_pairs: Tensor
     matched_object: Tensor
     counts: dict[str, Tensor]
+
+    @property
+    def sums(self) -> dict[str, Tensor]:
+        """Loss name -> scalar sum over the batch."""
+        return _named(self.heads, self.asso, self.prefixes)
 
 
 @MODELS.register_module()
@@ -71,7 +83,7 @@ class DecoupledTrackingLoss(nn.Module):
     Args:
         loss_cls, loss_reg, loss_box: mmdet losses, with the weights λ_cls, λ_reg, λ_box.
         det_weight, tck_weight, asso_weight: λ_det, λ_tck, λ_asso.
-        assigner: Hungarian assigner of step 1.
+        assigner: Hungarian assigner of step 1, mmdet's: its ``match_costs`` are used.
         gate: score of ``S`` from which a pair counts as associated in the monitored counts.
         ignore_iof_thr: share of a query's box, above which an ignored region covers it.
     """
@@ -108,49 +120,43 @@ class DecoupledTrackingLoss(nn.Module):
             targets: in the same slots.
         """
         output = _to_float32(output)
-        split = output.num_objects
-        final = self._match(
-            output.logits[-1][:, :split], output.boxes_cxcywh[-1][:, :split], targets
-        )
+        split, decoder = output.num_objects, output.detections
+        # H heads: the decoder layers, then the SGLA layers, of which the last is the final output
+        logits = torch.cat([decoder.logits, output.logits])
+        boxes = torch.cat([decoder.boxes_cxcywh, output.boxes_cxcywh])
+        matched = [*range(len(decoder.logits)), -1]
+        assignment = self._match(logits[matched, :, :split], boxes[matched, :, :split], targets)
+        final = assignment[-1]
         slots = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         tracklet_target = torch.where(targets.present & valid, slots, -1)
+        assignment = torch.cat(
+            [
+                torch.cat([assignment[:-1], final.expand(len(output.logits), -1, -1)]),
+                tracklet_target.expand(len(logits), -1, -1),
+            ],
+            -1,
+        )
+        unknown = self._in_ignored_region(boxes, targets) & (assignment < 0)
+        counted = torch.cat([torch.ones_like(final, dtype=torch.bool), valid], 1) & ~unknown
 
-        sums: dict[str, Tensor] = {}
-        decoder = output.detections
-        heads = [
-            *(
-                (f'd{i}.', *pair)
-                for i, pair in enumerate(zip(decoder.logits, decoder.boxes_cxcywh))
-            ),
-            *((f's{i}.', *pair) for i, pair in enumerate(zip(output.logits, output.boxes_cxcywh))),
-        ]
-        heads[-1] = ('', *heads[-1][1:])
-        for prefix, logits, boxes in heads:
-            objects = logits[:, :split], boxes[:, :split]
-            assignment = self._match(*objects, targets) if prefix.startswith('d') else final
-            unknown = self._in_ignored_region(boxes, targets)
-            object_unknown = unknown[:, :split] & (assignment < 0)
-            tracklet_unknown = unknown[:, split:] & (tracklet_target < 0)
-            tracklets = logits[:, split:], boxes[:, split:]
-            sums |= self._set_losses(prefix, 'det', *objects, assignment, ~object_unknown, targets)
-            sums |= self._set_losses(
-                prefix, 'tck', *tracklets, tracklet_target, valid & ~tracklet_unknown, targets
-            )
-
-        # the last head is the final output
-        unknown_pairs = object_unknown[:, :, None] & tracklet_unknown[:, None]
+        unknown_pairs = unknown[-1, :, :split, None] & unknown[-1, :, None, split:]
         pairs, truth = _pair_targets(final, valid, targets.present)
-        counted = pairs & ~unknown_pairs
+        counted_pairs = pairs & ~unknown_pairs
         bce = F.binary_cross_entropy_with_logits(
             output.asso_logits, truth.float(), reduction='none'
         )
-        sums['loss_asso'] = self.weights['asso'] * (bce * counted).sum()
         return FrameLosses(
-            sums=sums,
+            heads=self._set_losses(logits, boxes, assignment, counted, targets, split),
+            asso=self.weights['asso'] * (bce * counted_pairs).sum(),
+            prefixes=[
+                *(f'd{i}.' for i in range(len(decoder.logits))),
+                *(f's{i}.' for i in range(len(output.logits) - 1)),
+                '',
+            ],
             num_targets=targets.present.sum(),
             num_pairs=pairs.sum(),
             matched_object=_invert(final, valid.shape[1]),
-            counts=self._counts(output.asso_logits.sigmoid(), counted, truth),
+            counts=self._counts(output.asso_logits.sigmoid(), counted_pairs, truth),
         )
 
     def clip(self, frames: list[FrameLosses]) -> dict[str, Tensor]:
@@ -160,91 +166,112 @@ class DecoupledTrackingLoss(nn.Module):
         ).float()
         all_reduce(totals, op='mean')
         num_targets, *num_pairs = totals.clamp(min=1)
-        losses = {
-            name: sum(f.sums[name] for f in frames) / num_targets
-            for name in frames[0].sums
-            if name != 'loss_asso'
-        }
-        losses['loss_asso'] = sum(f.sums['loss_asso'] / n for f, n in zip(frames, num_pairs))
+        losses = _named(
+            torch.stack([f.heads for f in frames]).sum(0) / num_targets,
+            torch.stack([f.asso / n for f, n in zip(frames, num_pairs)]).sum(),
+            frames[0].prefixes,
+        )
         for name in frames[0].counts:
             losses[name] = torch.stack([f.counts[name] for f in frames]).sum().float()
         return losses
 
     @torch.no_grad()
     def _match(self, logits: Tensor, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
-        """Step 1: ``(B, Nd)`` int64, slot of each object's target; -1: background."""
-        assignment = torch.full(logits.shape[:2], -1, device=logits.device)
+        """Step 1 for ``M`` heads, ``(M, B, Nd, ...)`` -> ``(M, B, Nd)`` int64, slot of each
+        object's target; -1: background.
+
+        One cost matrix a clip holds all heads: that the assigner would build one for each head, in
+        dozens of small operations, took longer than the assignment.
+        """
+        if not (torch.isfinite(boxes_cxcywh).all() & torch.isfinite(logits).all()):
+            raise FloatingPointError(
+                'the network predicts boxes or scores that are not finite (NaN or inf), so '
+                'they cannot be matched with targets: lower the learning rate, check '
+                'clip_grad, or train without --amp'
+            )
+        heads, _, objects, _ = logits.shape
+        assignment = np.full(logits.shape[:3], -1)
         for clip, (height, width) in enumerate(targets.img_shapes):
             slots = targets.present[clip].nonzero()[:, 0]
+            if not len(slots):
+                continue
             scale = boxes_cxcywh.new_tensor([width, height, width, height])
-            if (
-                not torch.isfinite(boxes_cxcywh[clip]).all()
-                or not torch.isfinite(logits[clip]).all()
-            ):
-                raise FloatingPointError(
-                    'the network predicts boxes or scores that are not finite (NaN or inf), so '
-                    'they cannot be matched with targets: lower the learning rate, check '
-                    'clip_grad, or train without --amp'
-                )
-            result = self.assigner.assign(
-                InstanceData(
-                    scores=logits[clip], bboxes=bbox_cxcywh_to_xyxy(boxes_cxcywh[clip]) * scale
-                ),
-                InstanceData(
-                    labels=targets.labels[clip, slots],
-                    bboxes=bbox_cxcywh_to_xyxy(targets.boxes_cxcywh[clip, slots]) * scale,
-                ),
-                dict(img_shape=(height, width)),
+            predicted = InstanceData(
+                scores=logits[:, clip].flatten(0, 1),
+                bboxes=bbox_cxcywh_to_xyxy(boxes_cxcywh[:, clip].flatten(0, 1)) * scale,
             )
-            found = result.gt_inds > 0
-            assignment[clip, found] = slots[result.gt_inds[found] - 1]
-        return assignment
+            truth = InstanceData(
+                labels=targets.labels[clip, slots],
+                bboxes=bbox_cxcywh_to_xyxy(targets.boxes_cxcywh[clip, slots]) * scale,
+            )
+            costs = [
+                cost(predicted, truth, dict(img_shape=(height, width)))
+                for cost in self.assigner.match_costs
+            ]
+            total = torch.stack(costs).sum(0).view(heads, objects, len(slots)).cpu().numpy()
+            for row, cost in zip(assignment[:, clip], total):
+                found, index = linear_sum_assignment(cost)
+                row[found] = slots.cpu().numpy()[index]
+        return torch.from_numpy(assignment).to(logits.device)
 
     @torch.no_grad()
     def _in_ignored_region(self, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:
-        """``(B, N)`` bool: an ignored region covers the box ``(B, N, 4)`` of the query."""
+        """``(H, B, N)`` bool: an ignored region covers the box ``(H, B, N, 4)`` of the query."""
+        regions = targets.ignored_cxcywh
+        if not regions.shape[1]:
+            return torch.zeros_like(boxes_cxcywh[..., 0], dtype=torch.bool)
         covered = bbox_overlaps(
             bbox_cxcywh_to_xyxy(boxes_cxcywh),
-            bbox_cxcywh_to_xyxy(targets.ignored_cxcywh),
+            bbox_cxcywh_to_xyxy(regions).expand(len(boxes_cxcywh), -1, -1, -1),
             mode='iof',  # of the query's own area, which is the same in px and in shares
         )
         return (covered > self.ignore_iof_thr).any(-1)
 
     def _set_losses(
         self,
-        prefix: str,
-        group: str,
         logits: Tensor,
         boxes_cxcywh: Tensor,
         assignment: Tensor,
         counted: Tensor,
         targets: FrameTargets,
-    ) -> dict[str, Tensor]:
-        """Focal, L1 and GIoU sums of ``N`` queries against the slots in ``assignment (B, N)``; the
-        focal loss is of the queries in ``counted (B, N)``."""
+        split: int,
+    ) -> Tensor:
+        """Focal, L1 and GIoU sums ``(H, 2, 3)`` of the first ``split`` of ``N`` queries and of the
+        others.
+
+        Args:
+            logits, boxes_cxcywh: of ``H`` heads, ``(H, B, N, ...)``.
+            assignment: ``(H, B, N)``, slot of each query's target; -1: none.
+            counted: ``(H, B, N)`` bool, queries of the focal loss.
+        """
+        heads, batch, queries, classes = logits.shape
         found = assignment >= 0
-        slot = assignment.clamp(min=0)
-        labels = torch.where(found, targets.labels.gather(1, slot), logits.shape[-1])
+        clips = torch.arange(batch, device=logits.device)[:, None]
+        labels = torch.where(found, targets.labels[clips, assignment.clamp(min=0)], classes)
         cls = self.loss_cls(
-            logits.flatten(0, 1),
+            logits.flatten(0, 2),
             labels.flatten(),
             weight=counted.flatten().to(logits.dtype),
-            reduction_override='sum',
-        )
-        predicted = boxes_cxcywh[found]
-        truth = targets.boxes_cxcywh.gather(1, slot[..., None].expand(-1, -1, 4))[found]
-        reg = self.loss_reg(predicted, truth, reduction_override='sum')
-        box = self.loss_box(
-            bbox_cxcywh_to_xyxy(predicted), bbox_cxcywh_to_xyxy(truth), reduction_override='sum'
-        )
+            reduction_override='none',
+        ).view(heads, batch, queries, -1)
+        cls = torch.stack([part.sum((1, 2, 3)) for part in cls.tensor_split([split], 2)], 1)
+
+        head, clip, query = found.nonzero(as_tuple=True)
+        predicted = boxes_cxcywh[head, clip, query]
+        truth = targets.boxes_cxcywh[clip, assignment[head, clip, query]]
         # keeps the box branch in the graph where nothing is matched
-        touch = boxes_cxcywh.sum() * 0
-        weight = self.weights[group]
-        return {
-            f'{prefix}loss_{group}_cls': weight * cls,
-            f'{prefix}loss_{group}_reg': weight * (reg + touch),
-            f'{prefix}loss_{group}_box': weight * (box + touch),
-        }
+        sums = (boxes_cxcywh.sum() * 0).expand(2 * heads, 2)
+        if len(head):
+            reg = self.loss_reg(predicted, truth, reduction_override='none').sum(1)
+            box = self.loss_box(
+                bbox_cxcywh_to_xyxy(predicted),
+                bbox_cxcywh_to_xyxy(truth),
+                reduction_override='none',
+            )
+            sums = sums.index_add(0, 2 * head + (query >= split), torch.stack([reg, box], 1))
+        losses = torch.cat([cls[..., None], sums.view(heads, 2, 2)], -1)
+        weights = [[self.weights['det']], [self.weights['tck']]]
+        return losses * losses.new_tensor(weights)
 
     def _counts(self, scores: Tensor, counted: Tensor, truth: Tensor) -> dict[str, Tensor]:
         associated = (scores >= self.gate) & counted
@@ -253,6 +280,17 @@ class DecoupledTrackingLoss(nn.Module):
             'asso_fp': (associated & ~truth).sum(),
             'asso_fn': (~associated & truth).sum(),
         }
+
+
+def _named(heads: Tensor, asso: Tensor, prefixes: list[str]) -> dict[str, Tensor]:
+    """Loss name -> scalar, of :attr:`FrameLosses.heads` and :attr:`FrameLosses.asso`."""
+    names = [
+        f'{prefix}loss_{group}_{part}'
+        for prefix in prefixes
+        for group in ('det', 'tck')
+        for part in ('cls', 'reg', 'box')
+    ]
+    return {**dict(zip(names, heads.flatten().unbind(), strict=True)), 'loss_asso': asso}
 
 
 def _to_float32(value: Any) -> Any:

@@ -268,6 +268,44 @@ def test_equals_the_transcription(criterion):
             assert ours[name] < value, name
 
 
+def test_gradients_are_those_of_the_transcription(criterion):
+    """Of a weighted sum of all losses, along a random direction of each input; by differences."""
+    frames = random_clip()
+    generator = torch.Generator().manual_seed(0)
+    inputs = [leaves(output) for output, _, _ in frames]
+    for tensors in inputs:
+        for tensor in tensors:
+            tensor.requires_grad_()
+    losses = criterion.clip([criterion.frame(*frame) for frame in frames])
+    names = [name for name in losses if 'loss' in name]
+    weights = dict(zip(names, torch.rand(len(names), generator=generator).tolist()))
+    sum(weights[name] * losses[name] for name in names).backward()
+
+    for kind in range(len(inputs[0])):
+        step = [torch.randn(tensors[kind].shape, generator=generator) for tensors in inputs]
+
+        def reference(length, kind=kind, step=step):
+            moved = []
+            for (output, valid, targets), direction in zip(frames, step):
+                values = [tensor.detach().double() for tensor in leaves(output)]
+                values[kind] = values[kind] + length * direction
+                decoder = output.detections._replace(logits=values[0], boxes_cxcywh=values[1])
+                moved.append((FrameOutput(decoder, output.embeds, *values[2:]), valid, targets))
+            return sum(weights[name] * value for name, value in reference_loss(moved).items())
+
+        expected = (reference(1e-6) - reference(-1e-6)) / 2e-6
+        slopes = [(tensors[kind].grad * d).sum() for tensors, d in zip(inputs, step)]
+        assert float(sum(slopes)) == pytest.approx(expected, rel=1e-4, abs=1e-5), kind
+
+
+def leaves(output):
+    """What the losses are functions of."""
+    return [
+        *(output.detections.logits, output.detections.boxes_cxcywh),
+        *(output.logits, output.boxes_cxcywh, output.asso_logits),
+    ]
+
+
 def test_weights_of_equation_1(criterion):
     weighted = DecoupledTrackingLoss(det_weight=3.0, tck_weight=0.5, asso_weight=4.0)
     frames = random_clip()

@@ -44,10 +44,8 @@ def measure(
 ) -> dict[str, float]:
     """Median time in ms of one frame with ``tracklets`` live tracklets, by stage.
 
-    Every repetition starts from the same state, and the lifecycle is given one confident object for
-    each tracklet, so the weights don't matter. ``total`` is measured apart from the stages: on a
-    GPU, timing a stage waits for it. It includes what lies between the stages, such as the transfer
-    of boxes to the host; loading, resizing and drawing are outside.
+    ``total`` is measured apart from the stages: on a GPU, timing a stage waits for it. What a frame
+    is and includes: :func:`frame_timer`.
 
     Args:
         model: in eval mode, on the device that is to be measured.
@@ -58,15 +56,42 @@ def measure(
     Returns:
         ``{stage: ms}`` for each of ``STAGES``.
     """
+    times: dict[str, list] = defaultdict(list)
+    with frame_timer(model, img_size, tracklets) as one_frame:
+        total = median([one_frame() for _ in range(repeat + 1)][1:])
+        with _stages_timed(model, times, waiter(next(model.parameters()).device)):
+            for _ in range(repeat + 1):
+                one_frame()
+    stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
+    return {**stages, 'total': 1000 * total}
+
+
+@contextmanager
+def frame_timer(
+    model: LAMOTR,
+    img_size: tuple[int, int],
+    tracklets: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Iterator[Callable[[], float]]:
+    """A function that tracks one frame and returns the seconds that it took.
+
+    Every call starts from the same state, and the lifecycle is given one confident object for each
+    tracklet, so the weights don't matter. Included is what lies between the stages, such as the
+    transfer of boxes to the host; loading, resizing and drawing are outside.
+
+    Args:
+        model, img_size, tracklets: as in :func:`measure`.
+        clock: seconds; ``time.process_time`` for CPU time.
+    """
     device = next(model.parameters()).device
     image = torch.randn(1, 3, *img_size, device=device)
-    wait = torch.cuda.synchronize if device.type == 'cuda' else _nothing
-    times: dict[str, list] = defaultdict(list)
+    wait = waiter(device)
 
-    def one_frame() -> None:
-        session = _session(model, tracklets)
-        with torch.no_grad(), _timed(times['total'], wait):
+    def one_frame() -> float:
+        session, seconds = _session(model, tracklets), []
+        with torch.no_grad(), timed(seconds, wait, clock):
             model.track_frame(session, model.encode(image, [img_size]), img_size)
+        return seconds[0]
 
     step = model.lifecycle.step
 
@@ -74,14 +99,7 @@ def measure(
         return step(table, _all_found(scores, tracklets))
 
     with _replaced(model.lifecycle, 'step', all_found):
-        for _ in range(repeat + 1):
-            one_frame()
-        total = median(times['total'][1:])
-        with _stages_timed(model, times, wait):
-            for _ in range(repeat + 1):
-                one_frame()
-    stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
-    return {**stages, 'total': 1000 * total}
+        yield one_frame
 
 
 def _session(model: LAMOTR, tracklets: int) -> Session:
@@ -118,15 +136,15 @@ def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:
 def _stages_timed(model: LAMOTR, times: dict[str, list], wait: Callable) -> Iterator[None]:
     """Add the seconds that each call of a stage takes to its list."""
 
-    def timed(call: Callable, seconds: list, *args: Any, **kwargs: Any) -> Any:
-        with _timed(seconds, wait):
+    def timed_call(call: Callable, seconds: list, *args: Any, **kwargs: Any) -> Any:
+        with timed(seconds, wait):
             return call(*args, **kwargs)
 
     calls = [(part, getattr(model, name), 'forward') for part, name in PARTS.items()]
     calls.append(('lifecycle', model.lifecycle, 'step'))
     with ExitStack() as replacements:
         for stage, owner, name in calls:
-            call = partial(timed, getattr(owner, name), times[stage])
+            call = partial(timed_call, getattr(owner, name), times[stage])
             replacements.enter_context(_replaced(owner, name, call))
         yield
 
@@ -148,13 +166,21 @@ def _replaced(owner: object, name: str, call: Callable) -> Iterator[None]:
 
 
 @contextmanager
-def _timed(seconds: list[float], wait: Callable) -> Iterator[None]:
+def timed(
+    seconds: list[float], wait: Callable, clock: Callable[[], float] = time.perf_counter
+) -> Iterator[None]:
+    """Add the seconds that the block takes to the list, on a device of :func:`waiter`."""
     wait()
-    start = time.perf_counter()
+    start = clock()
     yield
     wait()
-    seconds.append(time.perf_counter() - start)
+    seconds.append(clock() - start)
+
+
+def waiter(device: torch.device) -> Callable[[], None]:
+    """What waits until the device has done its work; a CPU has nothing to wait for."""
+    return torch.cuda.synchronize if device.type == 'cuda' else _nothing
 
 
 def _nothing() -> None:
-    """A CPU has nothing to wait for."""
+    pass

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -140,6 +141,20 @@ def _type_name(transform: dict) -> str:
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
 
 
+class PreparedFrame(NamedTuple):
+    """A frame and what the network takes of it.
+
+    Attributes:
+        number: of the frame, only handed through.
+        image: ``(H, W, 3)`` uint8 BGR.
+        data: ``inputs`` and ``data_samples`` of :meth:`LAMOTR.predict`.
+    """
+
+    number: int
+    image: np.ndarray
+    data: dict
+
+
 def track_frames(
     model: LAMOTR,
     frames: Iterable[tuple[int, np.ndarray]],
@@ -162,9 +177,16 @@ def track_frames(
         ValueError: a frame is not an ``(H, W, 3)`` uint8 array; names its number.
         FloatingPointError: the network's scores are not finite.
     """
-    if pipeline is None:
-        pipeline = build_pipeline(model.cfg)
-    session = model.new_session()
+    pipeline = build_pipeline(model.cfg) if pipeline is None else pipeline
+    return track_prepared(model, prepare_frames(model, frames, pipeline))
+
+
+def prepare_frames(
+    model: LAMOTR, frames: Iterable[tuple[int, np.ndarray]], pipeline: Compose
+) -> Iterator[PreparedFrame]:
+    """The half of :func:`track_frames` that knows nothing of tracks and may run ahead in another
+    thread: resizing, normalising, moving to the model's device. Arguments and errors as there.
+    """
     for index, (number, image) in enumerate(frames):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(
@@ -183,6 +205,16 @@ def track_frames(
         )
         with torch.no_grad():
             data = model.data_preprocessor(pseudo_collate([pipeline(results)]), training=False)
+        yield PreparedFrame(number, image, data)
+
+
+def track_prepared(
+    model: LAMOTR, frames: Iterable[PreparedFrame]
+) -> Iterator[tuple[int, np.ndarray, DetDataSample]]:
+    """The other half of :func:`track_frames`, on the frames of :func:`prepare_frames`."""
+    session = model.new_session()
+    for number, image, data in frames:
+        with torch.no_grad():
             sample = model.predict(**data, session=session)[0][0]
         yield number, image, sample
 

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from mmengine.structures import InstanceData
@@ -12,13 +12,14 @@ from mmengine.structures import InstanceData
 from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.frames import FrameSource
 from lamotr_mm.io.mot_rows import format_row
+from lamotr_mm.io.overlap import WriteBehind, read_ahead
 from lamotr_mm.io.video_writer import VideoWriter
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
 from lamotr_mm.visualization.draw_tracks import TrackPainter
 
 from .few_tracks import few_tracks_hint
-from .inferencer import track_frames
+from .inferencer import build_pipeline, prepare_frames, track_prepared
 
 
 class TrackSummary(NamedTuple):
@@ -27,7 +28,7 @@ class TrackSummary(NamedTuple):
     Attributes:
         frames: number of frames.
         tracks: number of ids that were output.
-        seconds: wall time, reading and writing included.
+        seconds: wall time from before the first frame is read until the last file is written.
         files: files that were written.
         hint: what to look at where (almost) nothing was tracked.
     """
@@ -55,6 +56,9 @@ def track_video(
 ) -> TrackSummary:
     """Track a video in one pass with bounded memory. A file appears whole or not at all.
 
+    Frames are read and prepared in one thread, drawn and written in another, a few at most in each,
+    while the network works on the one between them.
+
     Args:
         model: of :func:`lamotr_mm.apis.inferencer.init_model`.
         frames: of :func:`lamotr_mm.io.frames.open_frames`.
@@ -73,34 +77,67 @@ def track_video(
     files = [Path(file) for file in (out, mot_out, sheet) if file is not None]
     _check_outputs(files, frames.path)
     meter = Progress(frames.num_frames, sys.stderr if progress else None)
-    painter, sample_of_run = TrackPainter(), EvenSample()
     ids, boxes = set(), 0
-    with ExitStack() as on_exit:
-        video = rows = None
-        if out is not None:
-            video = on_exit.enter_context(VideoWriter(out, frames.fps))
-        if mot_out is not None:
-            part = on_exit.enter_context(replace_on_success(mot_out))
-            rows = on_exit.enter_context(part.open('w'))
-        for number, image, sample in track_frames(model, frames):
-            tracks = sample.pred_track_instances
-            ids.update(tracks.instances_id.tolist())
-            boxes += len(tracks)
-            if rows is not None:
-                rows.writelines(mot_lines(number, tracks))
-            if video is not None or sheet is not None:
-                # ids only: scores would hide what is behind the labels of a crowd
-                drawn = painter(image, tracks.bboxes.numpy(), tracks.instances_id.numpy())
-                if video is not None:
-                    video.write(drawn)
-                if sheet is not None:
-                    sample_of_run.add(number, drawn)
-            meter.update()
-        if sheet is not None:
-            write_png(sheet, contact_sheet(sample_of_run.frames()))
+    prepared = prepare_frames(model, frames, build_pipeline(model.cfg))
+    with _Outputs(frames.fps, out, mot_out, sheet) as outputs:
+        with WriteBehind(outputs.write) as behind, closing(read_ahead(prepared)) as ahead:
+            for number, image, sample in track_prepared(model, ahead):
+                tracks = sample.pred_track_instances
+                ids.update(tracks.instances_id.tolist())
+                boxes += len(tracks)
+                behind.put(number, image, tracks)
+                meter.update()
+        outputs.write_sheet()
     meter.finish()
     hint = few_tracks_hint(model.cfg, meter.count, boxes)
     return TrackSummary(meter.count, len(ids), meter.seconds, files, hint)
+
+
+class _Outputs:
+    """The files of :func:`track_video`. A context manager: they appear when it succeeds."""
+
+    def __init__(
+        self,
+        fps: float,
+        out: str | Path | None,
+        mot_out: str | Path | None,
+        sheet: str | Path | None,
+    ) -> None:
+        self._video = None if out is None else VideoWriter(out, fps)
+        self._mot_out, self._rows = mot_out, None
+        self._sheet, self._sample_of_run = sheet, EvenSample()
+        self._painter = TrackPainter()
+
+    def __enter__(self) -> '_Outputs':
+        with ExitStack() as on_exit:
+            if self._video is not None:
+                on_exit.enter_context(self._video)
+            if self._mot_out is not None:
+                part = on_exit.enter_context(replace_on_success(self._mot_out))
+                self._rows = on_exit.enter_context(part.open('w'))
+            self._on_exit = on_exit.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._on_exit.__exit__(*error)
+
+    def write(self, number: int, image: np.ndarray, tracks: InstanceData) -> None:
+        """The next frame and its tracks."""
+        if self._rows is not None:
+            self._rows.writelines(mot_lines(number, tracks))
+        if self._video is None and self._sheet is None:
+            return
+        # ids only: scores would hide what is behind the labels of a crowd
+        drawn = self._painter(image, tracks.bboxes.numpy(), tracks.instances_id.numpy())
+        if self._video is not None:
+            self._video.write(drawn)
+        if self._sheet is not None:
+            self._sample_of_run.add(number, drawn)
+
+    def write_sheet(self) -> None:
+        """After the last frame."""
+        if self._sheet is not None:
+            write_png(self._sheet, contact_sheet(self._sample_of_run.frames()))
 
 
 def mot_lines(number: int, tracks: InstanceData) -> list[str]:

@@ -1,6 +1,10 @@
 """The stream from frames to files, with a model that says what it was shown."""
 
 import io
+import signal
+import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -14,6 +18,10 @@ from mmengine.structures import InstanceData
 from lamotr_mm.apis.inferencer import build_pipeline, track_frames
 from lamotr_mm.apis.track_video import Progress, TrackSummary, mot_lines, track_video
 from lamotr_mm.io.frames import FrameReadError, open_frames
+from lamotr_mm.io.overlap import DEPTH
+from lamotr_mm.io.video_writer import VideoWriter
+from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet
+from lamotr_mm.visualization.draw_tracks import TrackPainter
 
 PIPELINE = [
     dict(
@@ -137,6 +145,103 @@ def test_all_outputs(folder, tmp_path, capsys):
     with av.open(str(out[0])) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4
     assert cv2.imread(str(out[2])) is not None
+
+
+def noise(count: int) -> Iterator[tuple[int, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    for number in range(1, count + 1):
+        yield number, rng.integers(0, 256, (60, 80, 3), np.uint8)
+
+
+def test_overlapping_changes_no_byte(tmp_path):
+    """Against one frame after another: read, track, draw, write."""
+    for number, image in noise(40):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), image)
+    source = open_frames(tmp_path)
+    track_video(
+        EchoModel(), source, tmp_path / 'a.mp4', tmp_path / 'a.txt', tmp_path / 'a.png', False
+    )
+    painter, sheet, rows = TrackPainter(), EvenSample(), []
+    with VideoWriter(tmp_path / 'b.mp4', source.fps) as video:
+        for number, image, sample in track_frames(EchoModel(), noise(40)):
+            tracks = sample.pred_track_instances
+            drawn = painter(image, tracks.bboxes.numpy(), tracks.instances_id.numpy())
+            video.write(drawn)
+            sheet.add(number, drawn)
+            rows += mot_lines(number, tracks)
+    assert (tmp_path / 'a.txt').read_text() == ''.join(rows)
+    assert (tmp_path / 'a.mp4').read_bytes() == (tmp_path / 'b.mp4').read_bytes()
+    assert np.array_equal(cv2.imread(str(tmp_path / 'a.png')), contact_sheet(sheet.frames()))
+
+
+class Frames:
+    """Stands in for a FrameSource that says how many of its images are alive."""
+
+    path, fps, num_frames = Path('camera'), 25.0, 60
+
+    def __init__(self) -> None:
+        self.images = weakref.WeakSet()
+        self.most = 0
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for number, image in noise(60):
+            kept = np.array(image).view(Image)
+            self.images.add(kept)
+            self.most = max(self.most, len(self.images))
+            yield number, kept
+
+
+class Image(np.ndarray):
+    """An array that can be in a set."""
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def test_memory_stays_bounded(tmp_path, monkeypatch):
+    """However slow the writer: what is read ahead, what waits to be written, what is in work."""
+    entered = threading.Semaphore(0)
+
+    def slow(writer, image):
+        entered.acquire(timeout=0.02)  # of a semaphore that nobody releases
+        return write(writer, image)
+
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, 'write', slow)
+    frames = Frames()
+    track_video(EchoModel(), frames, tmp_path / 'a.mp4', progress=False)
+    assert DEPTH < frames.most <= 2 * DEPTH + 4
+
+
+def test_failure_of_the_writer(folder, tmp_path, monkeypatch):
+    def full(writer, image):
+        raise OSError('no space left on device')
+
+    monkeypatch.setattr(VideoWriter, 'write', full)
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(OSError, match='no space left'):
+        track_video(
+            EchoModel(), open_frames(folder), tmp_path / 'out/a.mp4', tmp_path / 'out/a.txt'
+        )
+    assert not list((tmp_path / 'out').iterdir())
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    """A real signal, while frames are read ahead and written behind."""
+
+    class Interrupted(EchoModel):
+        def predict(self, **kwargs) -> list:
+            if len(self.seen) == 20:
+                signal.raise_signal(signal.SIGINT)
+            return super().predict(**kwargs)
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        track_video(Interrupted(), Frames(), tmp_path / 'a.mp4', tmp_path / 'a.txt')
+    assert not list(tmp_path.iterdir())
+    assert threading.active_count() == before
 
 
 def test_start_and_end(folder, tmp_path):

@@ -195,6 +195,8 @@ BACKBONES = [
     'lamotr_swin-t_dancetrack.py',
     'lamotr_pets.py',
     'lamotr_deformable-detr_dancetrack.py',
+    'lamotr_lite_r18_dancetrack.py',
+    'lamotr_lite_pets.py',
 ]
 
 
@@ -202,7 +204,7 @@ BACKBONES = [
 def test_another_backbone_trains_a_step_and_tracks(name, monkeypatch):
     """Every trainable parameter gets a gradient: DDP needs no find_unused_parameters."""
     config = load(name, sotd_head__num_queries=20, clip_tracklets__score_thr=0.0)
-    config.model.clip_tracklets.iou_thr = -1.0
+    config.model.clip_tracklets.update(iou_thr=-1.0, drop_prob=0.0)
     model = build(config).train()
     monkeypatch.setattr(type(model), '_dump_init_info', lambda self: None)
     model.init_weights()

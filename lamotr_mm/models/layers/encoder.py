@@ -1,5 +1,6 @@
 """Feature levels -> ``F_t``: positional encoding and deformable encoder (Sec. 3.1)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from mmdet.models.layers import (
 from mmdet.models.layers.transformer.deformable_detr_layers import (
     DeformableDetrTransformerEncoderLayer,
 )
+from mmdet.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -58,11 +60,22 @@ class Encoder(DeformableDetrTransformerEncoder):
 class FeatureEncoder(BaseModule):
     """Turns the neck's levels into :class:`FrameFeatures`; knows nothing of tracks.
 
+    The finest of four levels has three quarters of the tokens, hence of the cost. RT-DETR (arXiv
+    2304.08069, Sec. 4.2) encodes the coarsest level alone and lets convolutions carry what it found
+    to the finer ones; ``first_level`` and ``fusion`` do that.
+
     Args:
         encoder: arguments of :class:`Encoder` (``num_layers``, ``layer_cfg``).
         positional_encoding: arguments of mmdet's ``SinePositionalEncoding``.
         num_levels: number of feature levels that the neck yields.
+        first_level: the encoder takes the levels from this one on, finest first; the decoder sees
+            the finer ones as the neck (and ``fusion``) made them.
+        fusion: mmdet neck that mixes all levels after the encoder, such as ``FPN`` or ``BFP``, and
+            keeps their number and sizes; None: none.
         with_cp: gradient checkpointing of the encoder layers.
+
+    Raises:
+        ValueError: settings that don't fit each other.
     """
 
     def __init__(
@@ -70,18 +83,30 @@ class FeatureEncoder(BaseModule):
         encoder: dict,
         positional_encoding: dict,
         num_levels: int = 4,
+        first_level: int = 0,
+        fusion: dict | None = None,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.encoder = Encoder(**encoder, with_cp=with_cp)
         self.positional_encoding = SinePositionalEncoding(**positional_encoding)
-        self.level_embed = nn.Parameter(torch.empty(num_levels, self.encoder.embed_dims))
+        self.num_levels = num_levels
+        self.first_level = first_level
+        encoded = num_levels - first_level
+        self.level_embed = nn.Parameter(torch.empty(encoded, self.encoder.embed_dims))
+        self.fusion = None if fusion is None else MODELS.build(fusion)
         self._encodings: dict[tuple, Tensor] = {}  # of the video's last size
         if 2 * self.positional_encoding.num_feats != self.encoder.embed_dims:
             raise ValueError(
                 f'positional_encoding.num_feats={self.positional_encoding.num_feats} must be half '
                 f'of the encoder width {self.encoder.embed_dims}'
+            )
+        attended = self.encoder.layers[0].self_attn.num_levels if self.encoder.layers else encoded
+        if first_level < 0 or attended != encoded:
+            raise ValueError(
+                f'encoder.layer_cfg.self_attn_cfg.num_levels={attended} must be '
+                f'num_levels={num_levels} less first_level={first_level}, which is 0 or more'
             )
 
     def init_weights(self) -> None:
@@ -111,23 +136,19 @@ class FeatureEncoder(BaseModule):
         Raises:
             ValueError: if the neck yields another number of levels than ``num_levels``.
         """
-        if len(mlvl_feats) != len(self.level_embed):
+        if len(mlvl_feats) != self.num_levels:
             raise ValueError(
                 f'the neck yields {len(mlvl_feats)} levels, the encoder was built for '
-                f'{len(self.level_embed)}: set neck.num_outs and num_levels to the same number'
+                f'{self.num_levels}: set neck.num_outs and num_levels to the same number'
             )
         mlvl_feats = tuple(widen(feat) for feat in mlvl_feats)
         masks = self._padding_masks(mlvl_feats, img_shapes, batch_input_shape)
-        query_pos = [
-            self._encoded_positions(mask, feat) + level
-            for feat, mask, level in zip(mlvl_feats, masks, self.level_embed)
-        ]
         shapes = [(feat.shape[-2], feat.shape[-1]) for feat in mlvl_feats]
         device = mlvl_feats[0].device
         sizes = [h * w for h, w in shapes]
         padding = [mask for mask in masks if mask is not None]
         features = FrameFeatures(
-            memory=torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1),
+            memory=_tokens(mlvl_feats),
             padding_mask=torch.cat([mask.flatten(1) for mask in padding], 1) if padding else None,
             valid_ratios=torch.stack([_valid_ratio(mask) for mask in padding], 1)
             if padding
@@ -137,15 +158,40 @@ class FeatureEncoder(BaseModule):
                 [sum(sizes[:level]) for level in range(len(sizes))], device=device
             ),
         )
-        memory = self.encoder(
-            features.memory,
-            _reference_points(shapes, features.valid_ratios),
-            query_pos=torch.cat(query_pos, 1),  # the same for all images if none is padded
-            key_padding_mask=features.padding_mask,
-            spatial_shapes=features.spatial_shapes,
-            level_start_index=features.level_start_index,
-        )
+        memory = self._encode(features, mlvl_feats, masks)
+        if self.fusion is not None:
+            levels = [
+                level.transpose(1, 2).unflatten(2, shape)
+                for level, shape in zip(memory.split(sizes, 1), shapes)
+            ]
+            memory = _tokens([widen(level) for level in self.fusion(levels)])
         return features._replace(memory=memory)
+
+    def _encode(
+        self,
+        features: FrameFeatures,
+        mlvl_feats: tuple[Tensor, ...],
+        masks: list[Tensor | None],
+    ) -> Tensor:
+        """Tokens of all levels ``(N, S, d)``, those from ``first_level`` on encoded."""
+        first = self.first_level
+        coarse = mlvl_feats[first:]
+        query_pos = [
+            self._encoded_positions(mask, feat) + level
+            for feat, mask, level in zip(coarse, masks[first:], self.level_embed)
+        ]
+        shapes = [(feat.shape[-2], feat.shape[-1]) for feat in coarse]
+        tokens = sum(feat.shape[-2] * feat.shape[-1] for feat in mlvl_feats[:first])
+        padding = features.padding_mask
+        encoded = self.encoder(
+            features.memory[:, tokens:],
+            _reference_points(shapes, features.valid_ratios[:, first:]),
+            query_pos=torch.cat(query_pos, 1),  # the same for all images if none is padded
+            key_padding_mask=None if padding is None else padding[:, tokens:],
+            spatial_shapes=features.spatial_shapes[first:],
+            level_start_index=features.level_start_index[first:] - tokens,
+        )
+        return torch.cat([features.memory[:, :tokens], encoded], 1) if first else encoded
 
     def _encoded_positions(self, mask: Tensor | None, feat: Tensor) -> Tensor:
         """Sine encoding of a level's pixels, ``(N or 1, h * w, d)``; kept from frame to frame."""
@@ -177,6 +223,11 @@ class FeatureEncoder(BaseModule):
         for image, (height, width) in zip(mask, img_shapes):
             image[:height, :width] = 0
         return [F.interpolate(mask[None], size=f.shape[-2:])[0].bool() for f in mlvl_feats]
+
+
+def _tokens(mlvl_feats: Sequence[Tensor]) -> Tensor:
+    """Levels ``(N, d, h, w)`` -> ``(N, S, d)``, one after another."""
+    return torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1)
 
 
 def _valid_ratio(mask: Tensor) -> Tensor:

@@ -99,6 +99,63 @@ def test_padding_changes_no_feature_of_the_image():
     torch.testing.assert_close(ours.valid_ratios, share, check_dtype=False)
 
 
+FUSION = dict(type='BFP', in_channels=WIDTH, num_levels=3, refine_level=1, refine_type='conv')
+
+
+def thin(fusion=None):
+    """Three levels, of which the two coarser ones are encoded by the weights of `build()`."""
+    module = FeatureEncoder(
+        dict(num_layers=2, layer_cfg=LAYER), POSITION, num_levels=3, first_level=1, fusion=fusion
+    )
+    missing, unexpected = module.load_state_dict(build().state_dict(), strict=False)
+    assert not unexpected and all(name.startswith('fusion.') for name in missing)
+    return module.double()
+
+
+@pytest.mark.parametrize('shape', [(64, 96), (50, 70)])
+def test_the_finest_level_can_go_by_the_encoder(shape):
+    fine = torch.randn(1, WIDTH, 8, 12, generator=torch.Generator().manual_seed(5)).double()
+    coarse = levels(1, (64, 96))
+    ours = thin()((fine, *coarse), [shape], (64, 96))
+    reference = build()(coarse, [shape], (64, 96))
+    torch.testing.assert_close(ours.memory[0, :96], fine[0].flatten(1).T)
+    torch.testing.assert_close(ours.memory[:, 96:], reference.memory)
+    assert ours.spatial_shapes.tolist() == [[8, 12], [4, 6], [2, 3]]
+    assert ours.level_start_index.tolist() == [0, 96, 120]
+    torch.testing.assert_close(ours.valid_ratios[:, 1:], reference.valid_ratios)
+    if reference.padding_mask is not None:
+        assert torch.equal(ours.padding_mask[:, 96:], reference.padding_mask)
+
+
+def test_fusion_mixes_the_levels_after_the_encoder():
+    fine = torch.randn(2, WIDTH, 8, 12, generator=torch.Generator().manual_seed(5)).double()
+    feats, shapes = (fine, *levels(2, (64, 96))), [(64, 96), (50, 70)]
+    fused = thin(FUSION)
+    with torch.no_grad():
+        plain = thin()(feats, shapes, (64, 96)).memory
+        ours = fused(feats, shapes, (64, 96)).memory
+        maps = [
+            plain[:, start : start + h * w].permute(0, 2, 1).reshape(2, WIDTH, h, w)
+            for start, h, w in [(0, 8, 12), (96, 4, 6), (120, 2, 3)]
+        ]
+        expected = fused.fusion(maps)
+    torch.testing.assert_close(ours[:, :96], expected[0].flatten(2).permute(0, 2, 1))
+    torch.testing.assert_close(ours[:, 96:120], expected[1].flatten(2).permute(0, 2, 1))
+    torch.testing.assert_close(ours[:, 120:], expected[2].flatten(2).permute(0, 2, 1))
+    assert not torch.allclose(ours[:, :96], plain[:, :96])
+
+
+@pytest.mark.parametrize(('num_levels', 'first_level'), [(3, 0), (2, 1), (1, -1)])
+def test_levels_that_do_not_fit_are_named(num_levels, first_level):
+    with pytest.raises(ValueError, match=r'self_attn_cfg\.num_levels=2 must be num_levels='):
+        FeatureEncoder(
+            dict(num_layers=1, layer_cfg=LAYER),
+            POSITION,
+            num_levels=num_levels,
+            first_level=first_level,
+        )
+
+
 def test_frames_of_a_batch_are_independent_and_listed_clip_by_clip():
     module, feats = build(), levels(4, (64, 96))
     shapes = [(64, 96), (64, 80), (48, 96), (64, 96)]

@@ -1,0 +1,47 @@
+"""Real time on two CPU cores: frames of 384x288 px, else as configs/lamotr_pets.py."""
+
+_base_ = [
+    './_base_/lamotr_mobilenetv2_lite.py',
+    './_base_/datasets/pets.py',
+    './_base_/schedules/adamw_small.py',
+    './_base_/default_runtime.py',
+]
+
+# sides that are multiples of 32: nothing to pad
+multi_scale = dict(_base_.multi_scale, scales=[(short, 576) for short in range(224, 321, 32)])
+train_pipeline = [
+    _base_.take_clip,
+    _base_.load_and_vary,
+    dict(
+        type='RandomChoice',
+        transforms=[
+            [dict(**_base_.alike, transforms=[multi_scale])],
+            [dict(**_base_.alike, transforms=[_base_.crop, multi_scale])],
+        ],
+    ),
+    _base_.pack,
+]
+test_pipeline = [
+    dict(
+        **_base_.each,
+        transforms=[
+            _base_.load_frame,
+            dict(type='Resize', scale=(512, 288), keep_ratio=True),
+            _base_.load_boxes,
+        ],
+    ),
+    _base_.pack,
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+model = dict(
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/mobilenetv2.pth')),
+    # as configs/lamotr_pets.py
+    lifecycle=dict(gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
+)
+
+max_epochs = 10
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+param_scheduler = dict(T_max=max_epochs)

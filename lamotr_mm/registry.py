@@ -15,14 +15,13 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
 
-def _sibling(parent: Registry, location: str) -> Registry:
-    return Registry(
-        parent.name, parent=parent, scope='lamotr_mm', locations=[f'lamotr_mm.{location}']
-    )
+def _sibling(parent: Registry, *locations: str) -> Registry:
+    modules = [f'lamotr_mm.{location}' for location in locations]
+    return Registry(parent.name, parent=parent, scope='lamotr_mm', locations=modules)
 
 
-# networks, losses and layers
-MODELS = _sibling(MMENGINE_MODELS, 'models')
+# networks, losses and layers; other trackers
+MODELS = _sibling(MMENGINE_MODELS, 'models', 'peers')
 # real and synthetic video
 DATASETS = _sibling(MMENGINE_DATASETS, 'datasets')
 # the order in which start frames are visited

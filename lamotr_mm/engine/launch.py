@@ -91,9 +91,15 @@ def load_config(path: str, options: dict | None = None) -> Config:
 def set_checkpoint(cfg: Config, path: str, resume: bool) -> None:
     """Load this checkpoint, whole and only if all of it fits the model.
 
+    A peer, which has LA-MOTR as its detector and no weights of its own, gives it to the detector.
+
     Raises:
         ValueError: when the file is missing, cut off or no checkpoint.
     """
+    detector = cfg.model.get('detector') or {}
+    if detector.get('type') == 'lamotr_mm.DetectionsOf':
+        detector.checkpoint = existing_checkpoint(path)
+        return
     cfg.load_from = existing_checkpoint(path)
     cfg.resume = resume
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='lamotr_mm.CheckpointFitHook')]

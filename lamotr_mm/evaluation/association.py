@@ -54,9 +54,9 @@ class AssociationCounter:
         if meta.get('frame_id') == 0 or meta.get('video_id') != self._video_id:
             self._identity = {}
             self._video_id = meta.get('video_id')
-        truth = _truth(meta['instances'])
+        truth = frame_truth(meta['instances'])
         association = meta['association']
-        objects = self._identities(association['object_bboxes'], *truth)
+        objects = identities(association['object_bboxes'], truth, self.iou_thr)
         tracklets = np.array(
             [self._identity.get(int(i), UNKNOWN) for i in association['tracklet_ids']],
             dtype=np.int64,
@@ -66,19 +66,6 @@ class AssociationCounter:
         self.counts['pairs'] += int(association['overlapping_live_pairs'])
         self.counts['frames'] += 1
         self._remember(frame.pred_track_instances, truth)
-
-    def _identities(
-        self, boxes_xyxy: np.ndarray, truth_xyxy: np.ndarray, ids: np.ndarray, ignored: np.ndarray
-    ) -> np.ndarray:
-        """Identity of each box ``(N,)``: an id, `IGNORED` or `UNKNOWN`."""
-        ious = bbox_overlaps(np.asarray(boxes_xyxy).reshape(-1, 4), truth_xyxy)
-        ious = np.where(ious >= self.iou_thr, ious, 0)
-        identities = np.where((ious[:, ignored] > 0).any(1), IGNORED, UNKNOWN)
-        scored = ious[:, ~ignored]
-        rows, columns = linear_sum_assignment(scored, maximize=True)
-        hit = scored[rows, columns] > 0
-        identities[rows[hit]] = ids[~ignored][columns[hit]]
-        return identities
 
     def _count_pairs(self, scores: ArrayLike, objects: np.ndarray, tracklets: np.ndarray) -> None:
         predicted = np.asarray(scores).reshape(len(objects), len(tracklets)) >= self.gate
@@ -102,14 +89,36 @@ class AssociationCounter:
         self.counts['tck_carried'] += int((present & (matched_to == tracklets)).sum())
 
     def _remember(self, tracks: InstanceData, truth: Truth) -> None:
-        identities = self._identities(tracks.bboxes.cpu().numpy(), *truth)
-        for track_id, identity in zip(tracks.instances_id.tolist(), identities.tolist()):
+        found = identities(tracks.bboxes.cpu().numpy(), truth, self.iou_thr)
+        for track_id, identity in zip(tracks.instances_id.tolist(), found.tolist()):
             if identity >= 0:
                 self._identity[track_id] = identity
 
 
-def _truth(instances: list[dict]) -> Truth:
-    """Boxes ``(N, 4)`` xyxy px, ids ``(N,)``, ignored ``(N,)`` bool."""
+def identities(boxes_xyxy: np.ndarray, truth: Truth, iou_thr: float) -> np.ndarray:
+    """Whose each box is: that of the ground truth which it overlaps, one to one.
+
+    Args:
+        boxes_xyxy (ndarray): ``(N, 4)`` px.
+        truth (Truth): Of :func:`frame_truth`.
+        iou_thr (float): Least IoU.
+
+    Returns:
+        ndarray: ``(N,)`` ids, `IGNORED` (only on ignored ground truth) or `UNKNOWN`.
+    """
+    truth_xyxy, ids, ignored = truth
+    ious = bbox_overlaps(np.asarray(boxes_xyxy).reshape(-1, 4), truth_xyxy)
+    ious = np.where(ious >= iou_thr, ious, 0)
+    found = np.where((ious[:, ignored] > 0).any(1), IGNORED, UNKNOWN)
+    scored = ious[:, ~ignored]
+    rows, columns = linear_sum_assignment(scored, maximize=True)
+    hit = scored[rows, columns] > 0
+    found[rows[hit]] = ids[~ignored][columns[hit]]
+    return found
+
+
+def frame_truth(instances: list[dict]) -> Truth:
+    """Boxes ``(N, 4)`` xyxy px, ids ``(N,)``, ignored ``(N,)`` bool of a frame's ``instances``."""
     boxes = np.array([i['bbox'] for i in instances], dtype=np.float64).reshape(-1, 4)
     ids = np.array([i['instance_id'] for i in instances], dtype=np.int64)
     return boxes, ids, np.array([bool(i.get('ignore_flag')) for i in instances], dtype=bool)

@@ -23,9 +23,9 @@ from terminaltables import AsciiTable
 
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.apis.replay import apply_settings, encode_once, score, settings_of
+from lamotr_mm.apis.split_data import dataset_settings
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
 from lamotr_mm.io.frame_meta import frame_number, sequence_name
-from lamotr_mm.preparation.checks import leaf_datasets
 from lamotr_mm.registry import DATASETS
 
 COLUMNS = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDSW')
@@ -74,20 +74,6 @@ def parse_frames(text: str | None) -> range | None:
     if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
         raise ValueError(f'--frames {text}: give FIRST-LAST, for example 121-300')
     return range(int(first), int(last) + 1)
-
-
-def dataset_settings(cfg: Config, split: str) -> dict:
-    """The videos of a split, prepared as for testing. Of a mixed training set, its first member.
-
-    Raises:
-        ValueError: the config has no such split.
-    """
-    loaders = {name: cfg.get(f'{name}_dataloader') for name in ('train', 'val', 'test')}
-    if loaders[split] is None:
-        raise ValueError(f'--split {split}: the config has no {split}_dataloader')
-    settings = next(leaf_datasets(loaders[split].dataset))
-    tested = loaders['val'] or loaders['test']
-    return {**settings, 'test_mode': True, 'pipeline': tested.dataset.pipeline}
 
 
 def describe(dataset: BaseVideoDataset, split: str, frames: list) -> str:

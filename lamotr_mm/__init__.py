@@ -26,6 +26,7 @@ _EXPORTS = {
     'ClipSampler': 'lamotr_mm.datasets.transforms',
     'TrackingMetric': 'lamotr_mm.evaluation',
     'AssociationMetricHook': 'lamotr_mm.engine.hooks',
+    'DetectionsOf': 'lamotr_mm.peers',
 }
 
 __all__ = ['__version__', 'registry', *_EXPORTS]

@@ -16,6 +16,8 @@ from lamotr_mm import registry
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.py')]
 NAMES = sorted(name for name in NAMES if '_base_' not in name)
+# LA-MOTR's detections and a tracker without weights
+PEERS = [name for name in NAMES if name.startswith('peers/')]
 REGISTRIES = [
     getattr(registry, name)
     for name in ('MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'HOOKS')
@@ -71,7 +73,17 @@ def sample(annotated: list[int], first_frame: int = 0) -> TrackDataSample:
     return clip
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', PEERS)
+def test_peer_loads_and_builds(name):
+    config = load(name)
+    model = build(config)
+    assert list(model.parameters()) == []
+    assert model.detector.config.model == load('lamotr_people.py').model
+    assert config.model.data_preprocessor == config.model.detector.model.data_preprocessor
+    assert config.custom_imports.imports == ['lamotr_mm', 'lamotr_mm.engine.hooks']
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if name not in PEERS])
 def test_config_loads_and_builds(name):
     config = load(name)
     model = build(config)

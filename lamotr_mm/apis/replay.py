@@ -27,7 +27,7 @@ from lamotr_mm.tracking.lifecycle import Lifecycle
 
 LIFECYCLE_KEYS = [f'lifecycle.{f.name}' for f in dataclasses.fields(Lifecycle) if f.init]
 # keys of the model's config that no image feature depends on
-UPDATE_KEYS = [f'tracklet_update.{name}' for name in ('weight', 'anchor', 'velocity_gain')]
+UPDATE_KEYS = [f'tracklet_update.{name}' for name in ('weight', 'anchor')]
 KEYS = [*LIFECYCLE_KEYS, 'out_score_thr', 'out_min_area', *UPDATE_KEYS]
 
 

@@ -44,29 +44,18 @@ class TrackletUpdate(BaseModule):
         anchor: whose box the next anchor of a *matched* tracklet is, its own (``'tracklet'``)
             or its object's (``'object'``): objects are found anew in every
             frame, so that their boxes do not drift.
-        velocity_gain: ``β`` of an alpha-beta filter with ``α = 1`` on the anchor's centre; 0, as in
-            the paper, leaves anchors where the boxes are. Else the velocity changes by ``β`` times
-            the way from the anchor to the box that was found, and anchors move on by it, those of
-            lost tracklets as well: a decoder samples within the anchor, so it must be where the
-            target is. SORT's constant velocity (Bewley et al., ICIP 2016) in one number.
     """
 
     def __init__(
-        self,
-        weight: float = 1.0,
-        anchor: str = 'tracklet',
-        velocity_gain: float = 0.0,
-        init_cfg: dict | None = None,
+        self, weight: float = 1.0, anchor: str = 'tracklet', init_cfg: dict | None = None
     ) -> None:
         super().__init__(init_cfg)
         if anchor not in ('tracklet', 'object'):
             raise ValueError(f"tracklet_update.anchor={anchor!r} must be 'tracklet' or 'object'")
-        for name, value in (('weight', weight), ('velocity_gain', velocity_gain)):
-            if not 0 <= value <= 1:
-                raise ValueError(f'tracklet_update.{name}={value} must lie in 0..1')
+        if not 0 <= weight <= 1:
+            raise ValueError(f'tracklet_update.weight={weight} must lie in 0..1 (w of Eq. 2)')
         self.weight = weight
         self.anchor = anchor
-        self.velocity_gain = velocity_gain
 
     def forward(
         self, state: TrackletState, output: FrameOutput, decisions: SlotDecisions
@@ -89,27 +78,13 @@ class TrackletUpdate(BaseModule):
         if self.anchor == 'object':
             tracklet_boxes = torch.where(matched, object_boxes, tracklet_boxes)
         anchor = torch.where(present, tracklet_boxes, state.anchor_cxcywh)
-        anchor = torch.where(born, object_boxes, anchor)
-        velocity = torch.where(born, 0, self._velocity(state, tracklet_boxes, present))
         return TrackletState(
             query=torch.where(born, objects, query),
-            anchor_cxcywh=_moved(anchor, velocity),
+            anchor_cxcywh=torch.where(born, object_boxes, anchor),
             source=torch.where(
                 (decisions.object_index >= 0) & (decisions.present | decisions.born),
                 decisions.object_index,
                 state.source,
             ),
-            velocity_xy=velocity,
             valid=decisions.valid,
         )
-
-    def _velocity(self, state: TrackletState, boxes_cxcywh: Tensor, present: Tensor) -> Tensor:
-        """``(B, Nt, 2)``, after the boxes of the ``present (B, Nt, 1)`` were found."""
-        way = boxes_cxcywh[..., :2] - state.anchor_cxcywh[..., :2]
-        return torch.where(present, state.velocity_xy + self.velocity_gain * way, state.velocity_xy)
-
-
-def _moved(boxes_cxcywh: Tensor, velocity_xy: Tensor) -> Tensor:
-    """Boxes after one frame; centres stay in the image."""
-    centres = (boxes_cxcywh[..., :2] + velocity_xy).clamp(0, 1)
-    return torch.cat([centres, boxes_cxcywh[..., 2:]], -1)

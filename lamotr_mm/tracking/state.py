@@ -14,15 +14,12 @@ class TrackletState(NamedTuple):
         anchor_cxcywh: anchor boxes, ``(B, Nt, 4)`` float, normalised by the image shape, detached.
         source: ``(B, Nt)`` int64, the object query that the tracklet was born from or last matched
             with; a decoder with learned positions takes the position of this query.
-        velocity_xy: ``(B, Nt, 2)`` float, by which the anchor's centre was moved on from the box of
-            the frame before, in shares of the image a frame, detached.
         valid: ``(B, Nt)`` bool; ``False`` marks a padded slot, which influences nothing.
     """
 
     query: Tensor
     anchor_cxcywh: Tensor
     source: Tensor
-    velocity_xy: Tensor
     valid: Tensor
 
     @classmethod
@@ -32,7 +29,6 @@ class TrackletState(NamedTuple):
             query=like.new_zeros(batch, slots, like.shape[-1]),
             anchor_cxcywh=like.new_zeros(batch, slots, 4),
             source=torch.zeros(batch, slots, dtype=torch.int64, device=like.device),
-            velocity_xy=like.new_zeros(batch, slots, 2),
             valid=torch.zeros(batch, slots, dtype=torch.bool, device=like.device),
         )
 

@@ -182,7 +182,6 @@ def calibrate(model, inputs):
         found.embeds[:, objects],
         found.boxes_cxcywh[-1][:, objects],
         torch.arange(found.num_objects)[None],
-        torch.zeros_like(found.boxes_cxcywh[-1][:, objects, :2]),
         torch.ones(found.embeds[:, objects].shape[:2], dtype=torch.bool),
     )
     centre(model.sgla.score, model.decode_frame(features, state).asso_logits, 0.9)

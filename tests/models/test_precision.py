@@ -103,7 +103,6 @@ def frame(model, images):
         query=torch.randn(1, 5, width, generator=generator),
         anchor_cxcywh=torch.rand(1, 5, 4, generator=generator) * 0.6 + 0.2,
         source=torch.zeros(1, 5, dtype=torch.int64),
-        velocity_xy=torch.zeros(1, 5, 2),
         valid=torch.tensor([[True, True, False, True, True]]),
     )
     with torch.no_grad():

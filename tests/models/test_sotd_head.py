@@ -57,7 +57,6 @@ def tracklets(frames=2, width=32, valid=None, seed=1):
         query=torch.randn(frames, TRACKLETS, width, generator=generator, dtype=torch.double),
         anchor_cxcywh=torch.rand(frames, TRACKLETS, 4, generator=generator, dtype=torch.double),
         source=torch.randint(7, (frames, TRACKLETS), generator=generator),
-        velocity_xy=torch.zeros(frames, TRACKLETS, 2, dtype=torch.double),
         valid=valid,
     )
 

@@ -13,9 +13,6 @@ TRACKLET_EMBEDS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0], [9.0, 9.0]]
 OLD = [[-1.0, -2.0], [-3.0, -4.0], [-5.0, -6.0], [-7.0, -8.0], [-9.0, -9.0]]
 
 
-VELOCITY = torch.zeros(1, 5, 2)
-
-
 def state_and_output():
     boxes = torch.arange(28).reshape(1, 1, 7, 4) / 100
     embeds = torch.tensor([OBJECT_EMBEDS + TRACKLET_EMBEDS], requires_grad=True)
@@ -27,9 +24,8 @@ def state_and_output():
     )
     state = TrackletState(
         query=torch.tensor([OLD]),
-        anchor_cxcywh=0.5 + torch.arange(20).reshape(1, 5, 4) / 100,
+        anchor_cxcywh=-torch.arange(20).reshape(1, 5, 4) / 100,
         source=torch.tensor([[7, 8, 9, 10, 11]]),
-        velocity_xy=VELOCITY.clone(),
         valid=torch.tensor([[True, True, False, True, False]]),
     )
     return state, output, embeds, offsets
@@ -59,40 +55,6 @@ def test_equation_2_and_all_five_cases(weight, mixed):
     torch.testing.assert_close(after.anchor_cxcywh[0], torch.stack(expected))
     assert after.source.tolist() == [[1, 8, 0, 10, 11]]
     assert after.valid.tolist() == [[True, True, True, True, False]]
-
-
-def test_alpha_beta_filter_by_hand():
-    """Velocity += β (box - anchor), next centre = box + velocity; a lost anchor moves on."""
-    state, output, _, _ = state_and_output()
-    velocity = torch.tensor([[[0.1, 0.0], [0.0, -0.02], [0.3, 0.3], [0.01, 0.02], [0.0, 0.0]]])
-    state = state._replace(velocity_xy=velocity)
-    after = TrackletUpdate(velocity_gain=0.5)(state, output, DECISIONS)
-    # boxes of slots 0 and 1: cxcywh .08 .09 .1 .11 and .12 .13 .14 .15; anchors: .5 .51, .54 .55
-    expected = [[0.1 - 0.21, -0.21], [-0.21, -0.02 - 0.21], [0, 0], [0.01, 0.02], [0, 0]]
-    torch.testing.assert_close(after.velocity_xy[0], torch.tensor(expected))
-    boxes = [
-        [0, 0, 0.1, 0.11],  # .08 - .11 and .09 - .21 lie outside of the image
-        [0, 0, 0.14, 0.15],
-        [0.0, 0.01, 0.02, 0.03],  # born where its object is
-        [0.62 + 0.01, 0.63 + 0.02, 0.64, 0.65],  # lost
-        [0.66, 0.67, 0.68, 0.69],
-    ]
-    torch.testing.assert_close(after.anchor_cxcywh[0], torch.tensor(boxes))
-
-
-def test_constant_velocity_is_learned():
-    """A tracklet that is found wherever it is: the anchor catches up with its target."""
-    state, output, _, _ = state_and_output()
-    update = TrackletUpdate(velocity_gain=0.5)
-    every = torch.ones(1, 5, dtype=torch.bool)
-    decisions = SlotDecisions(torch.full((1, 5), -1), present=every, born=~every, valid=every)
-    for t in range(20):
-        boxes = output.boxes_cxcywh.detach().clone()
-        boxes[..., :2] = 0.1 + 0.02 * t
-        state = update(state, output._replace(boxes_cxcywh=boxes), decisions)
-    torch.testing.assert_close(
-        state.anchor_cxcywh[..., :2], torch.full((1, 5, 2), 0.1 + 0.02 * 20), atol=1e-4, rtol=0
-    )
 
 
 def test_queries_carry_gradients_and_anchors_do_not():
@@ -136,7 +98,6 @@ def test_empty_and_grown_slots():
         torch.randn(1, 2, 4),
         torch.rand(1, 2, 4),
         torch.tensor([[3, 4]]),
-        torch.rand(1, 2, 2),
         torch.tensor([[True, False]]),
     )
     grown = before.grow(5)
@@ -144,6 +105,4 @@ def test_empty_and_grown_slots():
     torch.testing.assert_close(grown.query[:, :2], before.query)
     torch.testing.assert_close(grown.anchor_cxcywh[:, :2], before.anchor_cxcywh)
     assert grown.source.tolist() == [[3, 4, 0, 0, 0]]
-    torch.testing.assert_close(grown.velocity_xy[:, :2], before.velocity_xy)
-    assert not grown.velocity_xy[:, 2:].any()
     assert grown.valid.tolist() == [[True, False, False, False, False]]

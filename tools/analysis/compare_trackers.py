@@ -269,8 +269,11 @@ def main(argv: list[str] | None = None) -> None:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'compare_trackers.py: error: {error}', file=sys.stderr)
         sys.exit(2)
-    for table in tables(results, f'{args.config}, {args.split} split, same detections'):
-        Console().print(table)
+    title = f'{Path(args.config).name}, {args.split} split, same detections'
+    # names of rows stay whole where the output is piped, for which rich assumes 80 columns
+    console = Console(width=max(Console().width, 120))
+    for table in tables(results, title):
+        console.print(table)
 
 
 if __name__ == '__main__':

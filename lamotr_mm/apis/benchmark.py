@@ -40,7 +40,11 @@ def count_parameters(model: torch.nn.Module) -> dict[str, int]:
 
 
 def measure(
-    model: LAMOTR, img_size: tuple[int, int], tracklets: int, repeat: int = 5
+    model: LAMOTR,
+    img_size: tuple[int, int],
+    tracklets: int,
+    repeat: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Median time in ms of one frame with ``tracklets`` live tracklets, by stage.
 
@@ -52,14 +56,16 @@ def measure(
         img_size: (height, width) in px of the network's input, a multiple of its padding.
         tracklets: number of live tracklets, 0 or more.
         repeat: repetitions, 1 or more; one more, not counted, warms up.
+        clock: seconds; ``time.process_time`` where other work shares the cores (1 thread on a CPU).
 
     Returns:
         ``{stage: ms}`` for each of ``STAGES``.
     """
     times: dict[str, list] = defaultdict(list)
-    with frame_timer(model, img_size, tracklets) as one_frame:
+    with frame_timer(model, img_size, tracklets, clock) as one_frame:
         total = median([one_frame() for _ in range(repeat + 1)][1:])
-        with _stages_timed(model, times, waiter(next(model.parameters()).device)):
+        wait = waiter(next(model.parameters()).device)
+        with _stages_timed(model, times, partial(timed, wait=wait, clock=clock)):
             for _ in range(repeat + 1):
                 one_frame()
     stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
@@ -133,11 +139,11 @@ def _all_found(scores: FrameScores, tracklets: int) -> FrameScores:
 
 
 @contextmanager
-def _stages_timed(model: LAMOTR, times: dict[str, list], wait: Callable) -> Iterator[None]:
+def _stages_timed(model: LAMOTR, times: dict[str, list], measured: Callable) -> Iterator[None]:
     """Add the seconds that each call of a stage takes to its list."""
 
     def timed_call(call: Callable, seconds: list, *args: Any, **kwargs: Any) -> Any:
-        with timed(seconds, wait):
+        with measured(seconds):
             return call(*args, **kwargs)
 
     calls = [(part, getattr(model, name), 'forward') for part, name in PARTS.items()]

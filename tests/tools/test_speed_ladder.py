@@ -60,7 +60,7 @@ def test_the_table_by_hand(tool):
 def test_measures_what_is_not_there_yet_and_draws(tool, tiny_tracker, capsys, monkeypatch):
     Path('a.json').write_text(json.dumps(dict(older=made_up(2_500_000, 400))))
     options = ['--frame', '64', '96', '--tracklets', '3', '--threads', '1', '--repeat', '1']
-    options += ['--json', 'a.json', '--out', 'a.png', '--hota', 'older=50']
+    options += ['--cpu-time', '--json', 'a.json', '--out', 'a.png', '--hota', 'older=50']
     tool.main(['older.py', tiny_tracker.config, *options])
     first = capsys.readouterr().out
     assert '| `older` |' in first and '| `tiny` |' in first
@@ -80,6 +80,7 @@ def test_measures_what_is_not_there_yet_and_draws(tool, tiny_tracker, capsys, mo
         (['none.py'], 'none.py'),
         (['--threads', '0'], 'whole numbers'),
         (['--hota', 'lamotr_pets'], 'CONFIG=HOTA'),
+        (['--cpu-time'], '--threads 1'),
     ],
 )
 def test_what_is_refused(tool, options, word, capsys):

@@ -5,6 +5,7 @@ picture. `python tools/analysis/speed_ladder.py --out ladder.png`; random weight
 import argparse
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--tracklets', type=int, default=20, help='live tracklets')
     parser.add_argument('--threads', type=int, nargs='+', default=(1, 2), help='that torch uses')
+    parser.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help='of this process, where other work shares the cores; needs --threads 1',
+    )
     parser.add_argument('--precision', choices=PRECISIONS, default='fp32')
     parser.add_argument('--repeat', type=int, default=5, help='frames counted, after one more')
     parser.add_argument(
@@ -85,9 +91,10 @@ def rung(config: str, args: argparse.Namespace, known: dict) -> dict:
     flops = count_flops(model, size, args.tracklets)
     result = dict(size=size, parameters=count_parameters(model), flops=flops)
     fold(model)
+    clock = time.process_time if args.cpu_time else time.perf_counter
     for threads in missing:
         torch.set_num_threads(threads)
-        times[str(threads)] = measure(model, size, args.tracklets, args.repeat)
+        times[str(threads)] = measure(model, size, args.tracklets, args.repeat, clock)
     return dict(result, ms=times)
 
 
@@ -161,6 +168,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if min(*args.frame, *args.threads, args.repeat) < 1 or args.tracklets < 0:
         parser.error('--frame, --threads and --repeat take whole numbers of 1 or more')
+    if args.cpu_time and set(args.threads) != {1}:
+        parser.error('--cpu-time adds up what several threads do at once: give --threads 1')
     try:
         hota = {name: float(value) for name, value in (text.split('=') for text in args.hota)}
     except ValueError:

@@ -21,6 +21,8 @@ custom_hooks = [
     dict(type='lamotr_mm.ConvertedWeightsHook'),
     # precision, recall and F1 of the association scores while training and validating
     dict(type='lamotr_mm.AssociationMetricHook'),
+    # frozen batch norms of ConvModules as a part of their convolutions: less work
+    dict(type='lamotr_mm.FrozenNormHook'),
 ]
 
 env_cfg = dict(

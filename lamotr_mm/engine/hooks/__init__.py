@@ -1,4 +1,4 @@
-"""Monitors, reproducibility and drawing while a runner works."""
+"""Monitors, reproducibility, speed and drawing while a runner works."""
 
 from .association_metric_hook import AssociationMetricHook
 from .checkpoint_fit_hook import CheckpointFitHook
@@ -6,6 +6,7 @@ from .checkpoint_hook import CheckpointHook
 from .converted_weights_hook import ConvertedWeightsHook
 from .early_stopping_hook import EarlyStoppingHook
 from .finite_loss_hook import FiniteLossHook
+from .frozen_norm_hook import FrozenNormHook
 from .seed_hook import SeedHook
 from .track_visualization_hook import TrackVisualizationHook
 
@@ -16,6 +17,7 @@ __all__ = [
     'ConvertedWeightsHook',
     'EarlyStoppingHook',
     'FiniteLossHook',
+    'FrozenNormHook',
     'SeedHook',
     'TrackVisualizationHook',
 ]

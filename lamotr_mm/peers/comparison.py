@@ -158,7 +158,8 @@ def search(
 
     ends = []
     for start in starts:
-        best, before = dict(start), None
+        best = dict(start)
+        before: Settings | None = None
         while best != before:
             before = dict(best)
             for key, values in grid.items():

@@ -180,9 +180,10 @@ class _Video:
         self._digests: list[str] = []
         self._frames: list[dict] = []
         self._kept: list[str] = []
-        self.complete = file is not None and file.is_file()
-        if self.complete:
+        self.complete = False
+        if file is not None and file.is_file():
             self._kept, self._frames = _read(file)
+            self.complete = True
 
     def advance(self, inputs: Tensor) -> None:
         """Go on to the frame with this image; its hash covers the frames before it."""

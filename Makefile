@@ -1,4 +1,4 @@
-# make demo | test | soak | train-demo | lint | env      (README.md; docs/install.md for variables)
+# make demo | test | soak | train-demo | train-people | lint | env      (README.md; docs/install.md for variables)
 #
 # Each step of the environment leaves a stamp when it is whole: a second call does nothing, and a
 # call after an interruption goes on with the step that was interrupted.
@@ -26,13 +26,14 @@ pip_install = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLA
 # more threads than free cores make small networks many times slower
 RUN := OMP_NUM_THREADS=1 $(PY)
 
-.PHONY: help env demo test soak train-demo lint
+.PHONY: help env demo test soak train-demo train-people lint
 
 help:
 	@echo 'make demo              track a synthetic video and print its scores'
 	@echo 'make demo VIDEO=path   track this video'
 	@echo 'make test              run the tests             make soak   run the long ones'
 	@echo 'make train-demo        train the synthetic demo weights from nothing'
+	@echo 'make train-people      train the people weights; needs their data and detector'
 	@echo 'make lint              check style and types     make env    only install'
 
 env: $(STAMPS)/package
@@ -89,3 +90,11 @@ data/pretrained/mobilenetv2.pth: | env
 train-demo: env data/pretrained/mobilenetv2.pth
 	@$(RUN) tools/train.py configs/lamotr_synthetic.py --work-dir work_dirs/lamotr_synthetic --resume auto
 	@$(RUN) tools/model_converters/publish_model.py "$$(cat work_dirs/lamotr_synthetic/last_checkpoint)" demo/weights/lamotr_synthetic.pth
+
+# data and detector are not on PyPI: docs/training_small_data.md says where they come from
+data/people/annotations/train.json data/pretrained/person_detector.pth:
+	@echo '$@ is missing: docs/training_small_data.md says how to make it' >&2; exit 2
+
+train-people: env data/people/annotations/train.json data/pretrained/person_detector.pth
+	@$(RUN) tools/train.py configs/lamotr_people.py --work-dir work_dirs/lamotr_people --resume auto
+	@$(RUN) tools/model_converters/publish_model.py "$$(cat work_dirs/lamotr_people/last_checkpoint)" demo/weights/lamotr_people.pth

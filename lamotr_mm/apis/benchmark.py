@@ -94,7 +94,8 @@ def frame_timer(
     wait = waiter(device)
 
     def one_frame() -> float:
-        session, seconds = _session(model, tracklets), []
+        session = _session(model, tracklets)
+        seconds: list[float] = []
         with torch.no_grad(), timed(seconds, wait, clock):
             model.track_frame(session, model.encode(image, [img_size]), img_size)
         return seconds[0]

@@ -104,7 +104,8 @@ class _Outputs:
         sheet: str | Path | None,
     ) -> None:
         self._video = None if out is None else VideoWriter(out, fps)
-        self._mot_out, self._rows = mot_out, None
+        self._mot_out = mot_out
+        self._rows: TextIO | None = None
         self._sheet, self._sample_of_run = sheet, EvenSample()
         self._painter = TrackPainter()
 

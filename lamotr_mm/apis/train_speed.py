@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -76,7 +76,7 @@ def measure_training(
     import_modules_from_strings(**config.get('custom_imports', dict(imports=None)))
     init_default_scope(config.get('default_scope', 'mmdet'))
     batches, load_ms = _load(config, setting.batch, steps, clock)
-    model = _build(config, setting, device)
+    model: Any = _build(config, setting, device)
     optim_wrapper = build_optim_wrapper(model, _optim_wrapper(config, setting, device))
     wait = waiter(torch.device(device))
     base = _peak_mib(device)
@@ -88,12 +88,12 @@ def measure_training(
     return TrainCost(rate, load_ms, _peak_mib(device), base)
 
 
-def measure_apart(config: Config, setting: TrainSetting, *args: object) -> TrainCost:
+def measure_apart(config: Config, setting: TrainSetting, *args: Any) -> TrainCost:
     """:func:`measure_training` in a process of its own, so that its peak of memory is its own."""
     context = multiprocessing.get_context('spawn')
     # mmengine warns of each frozen parameter
-    quiet = dict(initializer=logging.disable, initargs=(logging.WARNING,))
-    with ProcessPoolExecutor(1, context, **quiet) as pool:
+    quiet = (logging.WARNING,)
+    with ProcessPoolExecutor(1, context, initializer=logging.disable, initargs=quiet) as pool:
         return pool.submit(measure_training, config, setting, *args).result()
 
 

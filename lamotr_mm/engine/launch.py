@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -96,7 +97,7 @@ def set_checkpoint(cfg: Config, path: str, resume: bool) -> None:
     Raises:
         ValueError: when the file is missing, cut off or no checkpoint.
     """
-    detector = cfg.model.get('detector') or {}
+    detector: Any = cfg.model.get('detector') or {}
     if detector.get('type') == 'lamotr_mm.DetectionsOf':
         detector.checkpoint = existing_checkpoint(path)
         return

@@ -1,7 +1,7 @@
 """Reading ahead and writing behind, each in one thread of its own, with bounded memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ DEPTH = 3  # items in hand: enough for a frame that takes longer than the others
 Item = TypeVar('Item')
 
 
-def read_ahead(items: Iterable[Item], depth: int = DEPTH) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], depth: int = DEPTH) -> Generator[Item, None, None]:
     """The same items in the same order, made in a thread while the caller works on earlier ones.
 
     An exception comes where it would come without the thread, after the items before it. Close the

@@ -37,4 +37,5 @@ def merge_frozen_norms(backbone: nn.Module) -> None:
         if isinstance(module, ConvModule):
             module.turn_on_efficient_conv_bn_eval()
     if next(backbone.parameters()).device.type == 'cpu':
-        backbone.to(memory_format=torch.channels_last)
+        # torch's stubs of nn.Module do not know the argument
+        backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -17,6 +17,8 @@ SPLITS = {
     'val': [(451, 600), (351, 450)],
     'fit': [(1, 360), (1, 280)],
     'dev': [(361, 450), (281, 350)],
+    'pets-train': [(1, 450)],
+    'adl-train': [(1, 350)],
     'pets-val': [(451, 600)],
     'adl-val': [(351, 450)],
 }
@@ -70,7 +72,7 @@ def test_splits(mot15, tmp_path, capsys):
     assert prepare(*(mot15 / name for name in SCENES), '--out', out) == 0
     assert sorted(f.stem for f in (out / 'annotations').iterdir()) == sorted(SPLITS)
     for split, bounds in SPLITS.items():
-        names = ['ADL-Rundle-6'] if split == 'adl-val' else list(SCENES)[: len(bounds)]
+        names = ['ADL-Rundle-6'] if split.startswith('adl-') else list(SCENES)[: len(bounds)]
         frames, content = annotations(out, split)
         expected = [
             (name, n) for name, (a, b) in zip(names, bounds, strict=True) for n in range(a, b + 1)
@@ -89,7 +91,8 @@ def test_splits(mot15, tmp_path, capsys):
     keys = {split: set(annotations(out, split)[0]) for split in SPLITS}
     assert not keys['train'] & keys['val'] and not keys['fit'] & keys['dev']
     assert keys['fit'] | keys['dev'] == keys['train']
-    assert keys['pets-val'] | keys['adl-val'] == keys['val']
+    for split in ('train', 'val'):
+        assert keys[f'pets-{split}'] | keys[f'adl-{split}'] == keys[split]
     for name, (_, used, _) in SCENES.items():
         assert len(list((out / name / 'img1').iterdir())) == used
     printed = capsys.readouterr().out

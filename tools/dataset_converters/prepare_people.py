@@ -6,7 +6,8 @@ PETS and ADL are folders with gt/gt.txt and the frames, as img1/ or as a video f
 train/PETS09-S2L1 and train/ADL-Rundle-6 fit. A second call only rewrites the small files.
 
 Four splits: train and val, and within train a part to fit and one to choose settings on (dev), so
-that none is chosen on frames that are reported. pets-val and adl-val are val, by scene.
+that none is chosen on frames that are reported. pets-train, adl-train, pets-val and adl-val are
+train and val by scene.
 """
 
 import argparse
@@ -21,6 +22,8 @@ SPLITS = {
     'val': {PETS: '451-600', ADL: '351-450'},
     'fit': {PETS: '1-360', ADL: '1-280'},
     'dev': {PETS: '361-450', ADL: '281-350'},
+    'pets-train': {PETS: '1-450'},
+    'adl-train': {ADL: '1-350'},
     'pets-val': {PETS: '451-600'},
     'adl-val': {ADL: '351-450'},
 }

@@ -1,4 +1,6 @@
-"""Real time on two CPU cores: frames of 384x288 px, else as configs/lamotr_pets.py."""
+"""Real time on two CPU cores: frames of 341x256 px, 2 decoder layers, else as
+configs/lamotr_pets.py.
+"""
 
 _base_ = [
     './_base_/lamotr_mobilenetv2_lite.py',
@@ -7,8 +9,7 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
-# sides that are multiples of 32: nothing to pad
-multi_scale = dict(_base_.multi_scale, scales=[(short, 576) for short in range(224, 321, 32)])
+multi_scale = dict(_base_.multi_scale, scales=[(short, 512) for short in range(192, 289, 32)])
 train_pipeline = [
     _base_.take_clip,
     _base_.load_and_vary,
@@ -26,7 +27,7 @@ test_pipeline = [
         **_base_.each,
         transforms=[
             _base_.load_frame,
-            dict(type='Resize', scale=(512, 288), keep_ratio=True),
+            dict(type='Resize', scale=(448, 256), keep_ratio=True),
             _base_.load_boxes,
         ],
     ),
@@ -38,6 +39,7 @@ test_dataloader = val_dataloader
 
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/mobilenetv2.pth')),
+    sotd_head=dict(decoder=dict(num_layers=2)),
     # as configs/lamotr_pets.py
     lifecycle=dict(gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
 )

@@ -37,8 +37,9 @@ def test_the_default_configs_exist(tool):
 
 
 def test_the_size_that_the_network_sees(tool):
-    """768x576 px at a short side of 288 px is 384x288; 640x352 px leave 469x352, padded to 480."""
-    for name, expected in (('lamotr_lite_pets', (288, 384)), ('lamotr_pets', (352, 480))):
+    """768x576 px at a short side of 256 px is 341x256, padded to 352; 640x352 px leave 469x352,
+    padded to 480."""
+    for name, expected in (('lamotr_lite_pets', (256, 352)), ('lamotr_pets', (352, 480))):
         model = init_model(tool.CONFIGS / f'{name}.py')
         assert tool.network_size(model, (576, 768)) == expected
 

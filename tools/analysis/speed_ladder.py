@@ -14,7 +14,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lamotr_mm.apis.benchmark import count_parameters, measure
 from lamotr_mm.apis.flops import count_flops
@@ -136,13 +136,15 @@ def draw(rungs: dict[str, dict], threads: Sequence[int], hota: dict[str, float],
         faces = [f'C{index}' if name in hota else 'white' for name in rungs]
         axes.plot(*zip(*points), color=f'C{index}', label=f'{number} thread(s)', zorder=1)
         axes.scatter(*zip(*points), color=faces, edgecolors=f'C{index}', s=50, zorder=2)
-    for name, result in rungs.items():
-        _name(axes, name, result, hota)
+    for index, (name, result) in enumerate(rungs.items()):
+        _name(axes, name, result, hota, above=index % 2 == 0)
     axes.axvline(REAL_TIME, color='0.6', ls='--', lw=1)
     axes.set(xscale='log', yscale='log', xlabel='frames per second (network and lifecycle)')
     axes.set_ylabel('parameters, millions')
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+        axis.set_minor_formatter(NullFormatter())
     axes.margins(0.15)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, title='full: trained; open: untrained')
@@ -154,11 +156,17 @@ def _millions(result: dict) -> float:
     return (result['parameters']['total'] + result['parameters']['frozen']) / 1e6
 
 
-def _name(axes: Axes, name: str, result: dict, hota: dict[str, float]) -> None:
+def _name(axes: Axes, name: str, result: dict, hota: dict[str, float], above: bool) -> None:
+    """Above the fastest point or below it, in turn: neighbours may lie close together."""
     fastest = max(1000 / ms['total'] for ms in result['ms'].values())
-    text = name.removeprefix('lamotr_') + (f'\nHOTA {hota[name]:.1f}' if name in hota else '')
+    text = name.removeprefix('lamotr_') + (f', HOTA {hota[name]:.1f}' if name in hota else '')
     axes.annotate(
-        text, (fastest, _millions(result)), (8, 4), textcoords='offset points', fontsize=8
+        text,
+        (fastest, _millions(result)),
+        (8, 4 if above else -4),
+        textcoords='offset points',
+        va='bottom' if above else 'top',
+        fontsize=8,
     )
 
 

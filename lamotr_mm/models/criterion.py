@@ -209,9 +209,10 @@ class DecoupledTrackingLoss(nn.Module):
                 for cost in self.assigner.match_costs
             ]
             total = torch.stack(costs).sum(0).view(heads, objects, len(slots)).cpu().numpy()
+            names = slots.cpu().numpy()
             for row, cost in zip(assignment[:, clip], total):
                 found, index = linear_sum_assignment(cost)
-                row[found] = slots.cpu().numpy()[index]
+                row[found] = names[index]
         return torch.from_numpy(assignment).to(logits.device)
 
     @torch.no_grad()

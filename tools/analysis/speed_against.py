@@ -30,6 +30,7 @@ from mmcv.ops import MultiScaleDeformableAttention
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import library
 
 from lamotr_mm.apis.benchmark import frame_timer, timed, waiter
 from lamotr_mm.apis.inferencer import init_model
@@ -196,7 +197,7 @@ def _import_torchvision() -> None:
         importlib.import_module('torchvision')
     except RuntimeError:
         for name in ('nms', 'qnms'):
-            torch.library.define(
+            library.define(
                 f'torchvision::{name}', '(Tensor dets, Tensor scores, float threshold) -> Tensor'
             )
     except ImportError:

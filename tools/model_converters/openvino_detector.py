@@ -205,10 +205,10 @@ def convert_head(graph: Graph) -> dict[str, torch.Tensor]:
         ValueError: naming what is missing or does not fit.
     """
     state = {}
-    for weight, users in _named_convolutions(graph).items():
+    for weight, user in _named_convolutions(graph).items():
         name = weight.removesuffix('.weight')
-        value = torch.from_numpy(graph.constant(graph.inputs[users[0]][1]).copy())
-        following = graph.follow(users[0], 'Add', 'MVN')
+        value = torch.from_numpy(graph.constant(graph.inputs[user][1]).copy())
+        following = graph.follow(user, 'Add', 'MVN')
         if graph.type(following) == 'MVN':  # group norm with a channel a group: scale, then shift
             scale = graph.follow(following, 'Multiply')
             norm = name.removesuffix('conv') + 'gn'
@@ -229,14 +229,14 @@ def convert_head(graph: Graph) -> dict[str, torch.Tensor]:
     return {f'proposals.{key}': value for key, value in state.items()}
 
 
-def _named_convolutions(graph: Graph) -> dict[str, list[str]]:
-    """Name of the weight -> convolutions with it, for those of the FPN and the head."""
-    found = defaultdict(list)
+def _named_convolutions(graph: Graph) -> dict[str, str]:
+    """Name of the weight -> first convolution with it, for those of the FPN and the head."""
+    found: dict[str, str] = {}
     for layer in graph.layers:
         if graph.type(layer) == 'Convolution':
             name = graph.layers[graph.inputs[layer][1]].get('name')
             if name.startswith(('neck.', 'bbox_head.')):
-                found[name].append(layer)
+                found.setdefault(name, layer)
     return found
 
 

@@ -187,7 +187,7 @@ def _convolution(graph: Graph, layer: str, module: ConvModule, prefix: str, stat
             )
     state[f'{prefix}.conv.weight'] = torch.from_numpy(weight(user).copy())
     layer = graph.follow(user, 'Add')
-    state[f'{prefix}.conv.bias'] = torch.from_numpy(graph.operand(layer).flatten())
+    state[f'{prefix}.conv.bias'] = _vector(graph, layer)
     if module.with_activation:
         layer = graph.follow(layer, 'Clamp')
         if graph.numbers(layer, 'min') + graph.numbers(layer, 'max') != [0, 6]:

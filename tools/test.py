@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from lamotr_mm.engine.launch import (
     add_cfg_options,
     add_launcher,
+    end_launch,
     load_config,
     parse_args,
     prepare_launch,
@@ -157,6 +158,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(str(error))
     runner = Runner.from_cfg(cfg)
     runner.test()
+    end_launch()
 
 
 if __name__ == '__main__':

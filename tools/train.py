@@ -11,6 +11,7 @@ from lamotr_mm.engine.launch import (
     add_cfg_options,
     add_launcher,
     check_load_from,
+    end_launch,
     load_config,
     parse_args,
     prepare_launch,
@@ -119,6 +120,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(str(error))
     runner = Runner.from_cfg(cfg)
     runner.train()
+    end_launch()
 
 
 if __name__ == '__main__':

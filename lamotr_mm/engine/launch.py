@@ -160,6 +160,17 @@ def prepare_launch(cfg: Config, launcher: str, local_rank: int | None = None) ->
     )
 
 
+def end_launch() -> None:
+    """Close the process group, if there is one, when all of its processes have come here.
+
+    Gloo's threads must not outlive the interpreter: the process would abort, and the launcher report
+    a finished run as failed.
+    """
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def _first_slurm_host(nodes: str) -> str:
     """First host name of a Slurm node list such as `gpu[03-05,9]`.
 

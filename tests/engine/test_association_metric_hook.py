@@ -193,6 +193,8 @@ metrics = {}
 hook.after_val_epoch(runner, metrics)
 logged = {k: v.current() for k, v in runner.message_hub.log_scalars.items()}
 print(json.dumps([logged, metrics]))
+distributed.barrier()
+distributed.destroy_process_group()
 """
 
 

@@ -277,6 +277,8 @@ try:
 except ValueError as raised:
     error = str(raised)
 print(json.dumps([scores, error]))
+distributed.barrier()
+distributed.destroy_process_group()
 """
 
 

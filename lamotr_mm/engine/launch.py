@@ -163,8 +163,8 @@ def prepare_launch(cfg: Config, launcher: str, local_rank: int | None = None) ->
 def end_launch() -> None:
     """Close the process group, if there is one, when all of its processes have come here.
 
-    Gloo's threads must not outlive the interpreter: the process would abort, and the launcher report
-    a finished run as failed.
+    Gloo's threads must not outlive the interpreter: the process would abort, and the launcher
+    report a finished run as failed.
     """
     if dist.is_initialized():
         dist.barrier()

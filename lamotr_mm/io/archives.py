@@ -42,7 +42,7 @@ class Archive:
                 _check_end(path)
                 self._file = tar = tarfile.open(path)  # noqa: SIM115
                 members = [(m.name, m.size, m) for m in tar if m.isfile()]
-        members = [m for m in members if not {'..', '__MACOSX'} & set(PurePosixPath(m[0]).parts)]
+        members = [m for m in members if _is_wanted(PurePosixPath(m[0]))]
         self._members = {name: member for name, _, member in members}
         self.sizes = {name: size for name, size, _ in members}
 
@@ -71,6 +71,11 @@ class Archive:
             raise ValueError(
                 f'{self.path}: cut off or damaged ({error}): download it again'
             ) from error
+
+
+def _is_wanted(path: PurePosixPath) -> bool:
+    """Whether a path leads into the archive's folder and is none of macOS's metadata."""
+    return not {'..', '__MACOSX'} & set(path.parts) and not path.name.startswith('._')
 
 
 def _check_end(path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from .mot_folder import (
     IMAGE_SUFFIXES,
     MOTFormatError,
+    has_suffix,
     image_dir,
     image_files,
     number_files,
@@ -251,4 +252,4 @@ def _list_folder(path: Path) -> tuple[dict[str, str], dict[int, Path]]:
 
 
 def _has_images(folder: Path) -> bool:
-    return any(file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir())
+    return any(has_suffix(file, IMAGE_SUFFIXES) for file in folder.iterdir())

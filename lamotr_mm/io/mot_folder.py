@@ -32,6 +32,8 @@ class Sequence:
         width (int): Width of the frames in px.
         height (int): Height of the frames in px.
         frames (dict[int, Path]): Image file by frame number (from 1), ascending.
+        from_zero (bool): The names of the images count from 0: frame 1 is image 0.
+        notes (tuple[str, ...]): How names were read that are not plain numbers from 1.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Sequence:
     width: int
     height: int
     frames: dict[int, Path]
+    from_zero: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def gt_file(self) -> Path:
@@ -52,7 +56,8 @@ def read_seqinfo(folder: Path) -> dict[str, str]:
     """Reads ``seqinfo.ini`` of a sequence; keys in lower case, {} where there is no such file.
 
     Raises:
-        MOTFormatError: The file has no [Sequence] section or a number that is none.
+        MOTFormatError: The file has no [Sequence] section (in letters of any case) or a number
+            that is none.
     """
     path = folder / 'seqinfo.ini'
     if not path.is_file():
@@ -60,7 +65,8 @@ def read_seqinfo(folder: Path) -> dict[str, str]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text(encoding='utf-8-sig'), str(path))
-        info = dict(parser['Sequence'])
+        sections = {name.lower(): name for name in parser.sections()}
+        info = dict(parser[sections['sequence']])
     except (configparser.Error, KeyError, UnicodeDecodeError) as error:
         raise MOTFormatError(f'{path} is not a [Sequence] file: {error}') from error
     for key in _NUMBERS:
@@ -83,6 +89,11 @@ def image_dir(folder: Path) -> Path:
     return folder / read_seqinfo(folder).get('imdir', 'img1')
 
 
+def has_suffix(file: Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a file is of a kind; macOS's ``._name``, metadata of ``name``, are of none."""
+    return file.suffix.lower() in suffixes and not file.name.startswith('._')
+
+
 def image_files(directory: Path) -> list[Path]:
     """Images of a folder in natural order: ``f2.jpg`` before ``f10.jpg``.
 
@@ -91,7 +102,7 @@ def image_files(directory: Path) -> list[Path]:
     """
     if not directory.is_dir():
         raise MOTFormatError(f'{directory}: no such folder of frames')
-    files = [file for file in directory.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = [file for file in directory.iterdir() if has_suffix(file, IMAGE_SUFFIXES)]
     if not files:
         raise MOTFormatError(
             f'{directory} has no images ({", ".join(IMAGE_SUFFIXES)}): put the frames there, or '
@@ -124,20 +135,35 @@ def number_files(files: list[Path]) -> dict[int, Path]:
     return dict(sorted(frames.items()))
 
 
-def list_frames(directory: Path) -> dict[int, Path]:
-    """Images of an annotated sequence, whose names must be the numbers in ``gt.txt``:
-    {frame number: file}, ascending.
+def list_frames(directory: Path) -> tuple[dict[int, Path], list[str]]:
+    """Images of an annotated sequence, whose names are the numbers in ``gt.txt``: 000001.jpg, or
+    with one prefix, frame_000001.jpg.
+
+    Returns:
+        tuple[dict[int, Path], list[str]]: {number in the name: file}, ascending, from 0 or more;
+        what was assumed about the names.
 
     Raises:
-        MOTFormatError: No images, names that are no numbers, numbers below 1, or one number twice.
+        MOTFormatError: No images, names without a number or with several prefixes, or one number
+            twice.
     """
     files = image_files(directory)
+    frames: dict[int, Path] = {}
+    prefix, notes = None, []
     for file in files:
-        if not re.fullmatch(r'[0-9]+', file.stem) or int(file.stem) < 1:
+        match = re.fullmatch(r'(.*?)([0-9]+)', file.stem)
+        if match is None or prefix not in (None, match[1]):
             raise MOTFormatError(
-                f'{file}: the name must be the frame number, counted from 1, such as 000001.jpg'
+                f'{file}: the name must be the frame number, such as 000001.jpg, or end with it '
+                'after the same letters in all names'
             )
-    return number_files(files)
+        prefix = match[1]
+        earlier = frames.setdefault(int(match[2]), file)
+        if earlier != file:
+            raise MOTFormatError(f'{earlier} and {file.name} are both frame {int(match[2])}')
+    if prefix:
+        notes.append(f'frame numbers are what follows {prefix!r} in the names of the images')
+    return dict(sorted(frames.items())), notes
 
 
 def read_sequence(folder: Path) -> Sequence:
@@ -150,8 +176,12 @@ def read_sequence(folder: Path) -> Sequence:
             ``seqinfo.ini``.
     """
     info = read_seqinfo(folder)
-    frames = list_frames(image_dir(folder))
+    frames, notes = list_frames(image_dir(folder))
     first = next(iter(frames.values()))
+    from_zero = 0 in frames
+    if from_zero:
+        frames = {number + 1: file for number, file in frames.items()}
+        notes.append(f'the names of the images count from 0: {first.name} is frame 1')
     image = cv2.imread(str(first))
     if image is None:
         raise MOTFormatError(f'{first}: not a readable image: extract or copy the frames again')
@@ -169,6 +199,8 @@ def read_sequence(folder: Path) -> Sequence:
         width=width,
         height=height,
         frames=frames,
+        from_zero=from_zero,
+        notes=tuple(notes),
     )
 
 
@@ -178,7 +210,7 @@ def find_video(folder: Path) -> Path | None:
     Raises:
         MOTFormatError: There are several.
     """
-    videos = sorted(f for f in folder.iterdir() if f.suffix.lower() in VIDEO_SUFFIXES)
+    videos = sorted(f for f in folder.iterdir() if has_suffix(f, VIDEO_SUFFIXES))
     if len(videos) > 1:
         raise MOTFormatError(
             f'{folder}: several videos: {", ".join(v.name for v in videos)}: leave only '

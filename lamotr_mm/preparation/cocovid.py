@@ -179,6 +179,7 @@ def make_cocovid(
     root: Path,
     rule: ClassRule,
     on_sequence: Callable[[], None] = lambda: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> tuple[dict, list[dict]]:
     """Converts sequences whose frames are on disk.
 
@@ -187,6 +188,7 @@ def make_cocovid(
         root (Path): Folder that ``file_name`` is relative to.
         rule (ClassRule): The benchmark's classes.
         on_sequence (Callable): Called after each sequence.
+        on_note (Callable): Called with each thing that was assumed about a sequence.
 
     Returns:
         tuple[dict, list[dict]]: The CocoVID content, and per sequence a summary: sequence, frames,
@@ -202,8 +204,11 @@ def make_cocovid(
         numbers = _numbers(part, sequence)
         rows: list[Row] = []
         skipped: Counter[str] = Counter()
+        notes = list(sequence.notes)
         if sequence.gt_file.is_file():
-            rows, skipped = read_gt(sequence.gt_file, sequence.length, rule)
+            rows, skipped = read_gt(
+                sequence.gt_file, sequence.length, rule, sequence.from_zero, notes.append
+            )
         files = {
             number: Path(os.path.relpath(sequence.frames[number], root)).as_posix()
             for number in numbers
@@ -214,6 +219,8 @@ def make_cocovid(
         summary.append(
             dict(sequence=sequence.name, frames=frames) | count(annotations, size, skipped)
         )
+        for note in notes:
+            on_note(f'{sequence.name}: {note}')
         on_sequence()
     return content.content, summary
 

@@ -36,6 +36,12 @@ def print_table(title: str, rows: list[dict]) -> None:
     Console(width=1000).print(table)
 
 
+def print_notes(notes: list[str]) -> None:
+    """Prints what was assumed, each once."""
+    for note in dict.fromkeys(notes):
+        print(f'assumed: {note}')
+
+
 def make_parser(description: str, out: str, partial: bool = True) -> argparse.ArgumentParser:
     """Parser of SRC, ``--out`` (default: `out`) and, if `partial`, ``--allow-partial``."""
     parser = argparse.ArgumentParser(

@@ -71,7 +71,10 @@ def prepare_scenes(
             raise ValueError(
                 f'{src / scene.gt_file} does not exist: SRC is the folder of {scene.name}'
             )
-        read_gt(src / scene.gt_file, scene.full_length, rule)
+        notes: list[str] = []
+        read_gt(src / scene.gt_file, scene.full_length, rule, on_note=notes.append)
+        if notes:
+            raise ValueError(f'{src / scene.gt_file}: {notes[0]}, other than in the download')
     for scene, src in sources.items():
         _take_frames(scene, src, out / scene.name / 'img1')
         _write_texts(scene, src / scene.gt_file, out / scene.name)
@@ -112,7 +115,9 @@ def _take_frames(scene: Scene, src: Path, directory: Path) -> None:
 
 def _copy_frames(images: Path, directory: Path, length: int) -> None:
     """Copies the first frames of a folder."""
-    frames = list_frames(images)
+    frames, _ = list_frames(images)
+    if 0 in frames:
+        raise ValueError(f'{frames[0]}: the names must count from 1, as those of the download')
     missing = [n for n in range(1, length + 1) if n not in frames]
     if missing:
         raise ValueError(f'{images}: {len(missing)} frames are missing, the first is {missing[0]}')

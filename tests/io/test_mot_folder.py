@@ -68,7 +68,7 @@ class TestSequence:
         with pytest.raises(MOTFormatError, match=r'001\.png: not a readable image'):
             read_sequence(folder)
 
-    @pytest.mark.parametrize('name', ['frame7.png', '000.png', '1.png'])
+    @pytest.mark.parametrize('name', ['frame7.png', 'x.png', '1.png', '7a.png'])
     def test_odd_names(self, folder, name):
         (folder / 'img1' / name).touch()
         with pytest.raises(MOTFormatError, match='frame'):

@@ -16,7 +16,7 @@ from lamotr_mm.io.extract_frames import extract_frames
 from lamotr_mm.io.mot_folder import find_video, image_dir, read_seqinfo
 from lamotr_mm.io.mot_gt import BENCHMARKS, class_rule, detect_benchmark
 from lamotr_mm.preparation.cocovid import Part, make_cocovid, parse_split, write_json
-from lamotr_mm.preparation.console import exit_status, print_table, progress_bar
+from lamotr_mm.preparation.console import exit_status, print_notes, print_table, progress_bar
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -73,15 +73,17 @@ def convert(args: argparse.Namespace) -> None:
     rule = class_rule(benchmark, args.classes)
     extract_videos(parts)
     print(f'{len(parts)} sequences, classes as in {benchmark}')
+    notes: list[str] = []
     with progress_bar('sequences', len(parts)) as advance:
         made = {
-            name: make_cocovid(split, args.data_root, rule, advance)
+            name: make_cocovid(split, args.data_root, rule, advance, notes.append)
             for name, split in splits.items()
         }
     out_dir = args.out_dir or args.data_root / 'annotations'
     write_json({out_dir / f'{name}.json': content for name, (content, _) in made.items()})
     for name, (_, summary) in made.items():
         print_table(str(out_dir / f'{name}.json'), summary)
+    print_notes(notes)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,5 +1,7 @@
 """Sequence folders, made by hand and real ones."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ class TestSequence:
 
     def test_other_image_folder(self, folder):
         (folder / 'img1').rename(folder / 'frames')
-        (folder / 'seqinfo.ini').write_text('[Sequence]\nimDir=frames\nframeRate=12.5\n')
+        (folder / 'seqinfo.ini').write_text('[sequence]\nimDir=frames\nframeRate=12.5\n')
         assert read_sequence(folder).fps == 12.5
 
     @pytest.mark.parametrize(
@@ -74,6 +76,33 @@ class TestSequence:
         with pytest.raises(MOTFormatError, match='frame'):
             list_frames(folder / 'img1')
 
+    def test_numbers_behind_a_prefix(self, folder):
+        for file in list((folder / 'img1').iterdir()):
+            file.rename(file.with_name(f'cam2_{file.name}'))
+        (folder / 'img1' / '._cam2_001.png').touch()
+        sequence = read_sequence(folder)
+        assert [file.name for file in sequence.frames.values()] == [
+            f'cam2_{number}.png' for number in ('001', '002', '010')
+        ]
+        assert list(sequence.frames) == [1, 2, 10] and not sequence.from_zero
+        assert len(sequence.notes) == 1 and "'cam2_'" in sequence.notes[0]
+
+    def test_numbers_from_zero(self, folder):
+        shutil.copyfile(folder / 'img1' / '001.png', folder / 'img1' / '000.png')
+        sequence = read_sequence(folder)
+        assert {n: f.name for n, f in sequence.frames.items()} == {
+            1: '000.png',
+            2: '001.png',
+            3: '002.png',
+            11: '010.png',
+        }
+        assert sequence.from_zero and sequence.length == 11
+
+    def test_one_number_twice(self, folder):
+        (folder / 'img1' / '02.png').touch()
+        with pytest.raises(MOTFormatError, match='are both frame 2'):
+            list_frames(folder / 'img1')
+
     def test_no_frames(self, tmp_path):
         with pytest.raises(MOTFormatError, match='no images'):
             list_frames(tmp_path)
@@ -81,6 +110,7 @@ class TestSequence:
             list_frames(tmp_path / 'img1')
 
     def test_which_video(self, tmp_path):
+        (tmp_path / '._a.avi').touch()  # macOS
         assert find_video(tmp_path) is None
         (tmp_path / 'a.avi').touch()
         assert find_video(tmp_path).name == 'a.avi'

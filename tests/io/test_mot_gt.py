@@ -75,6 +75,83 @@ class TestReadGt:
         assert skipped == {'zero size': 2}
 
     @pytest.mark.parametrize(
+        ('lines', 'note'),
+        [
+            (['1 7 1.5 2 3 4 1 1 0.5', '2 7  1.5 2  3 4 0 1 1'], 'by spaces'),
+            (['1\t7\t1.5\t2\t3\t4\t1\t1\t0.5', '2\t7\t1.5\t2\t3\t4\t0\t1\t1'], 'by tabs'),
+            (['1;7;1.5;2;3;4;1;1;0.5', '2; 7;1.5;2;3;4;0;1;1'], 'by semicolons'),
+            (['1,7,1.5,2,3,4,1,1,0.5,', '2,7,1.5,2,3,4,0,1,1'], 'at the end'),
+            (
+                [
+                    '#frame,ID,bb_left,bb_top,bb_width,bb_height,conf,class,visibility',
+                    '1,7,1.5,2,3,4,1,1,0.5',
+                    '2,7,1.5,2,3,4,0,1,1',
+                ],
+                'first line',
+            ),
+        ],
+    )
+    def test_other_ways_to_write_it(self, tmp_path, lines, note):
+        notes = []
+        rows, _ = read_gt(write_gt(tmp_path, *lines), 2, class_rule('custom'), on_note=notes.append)
+        assert rows == [Row(1, 7, 1.5, 2, 3, 4, 1, 1, 0.5), Row(2, 7, 1.5, 2, 3, 4, 0, 1, 1)]
+        assert len(notes) == 1 and note in notes[0]
+
+    def test_nothing_is_assumed_of_the_format_itself(self, tmp_path):
+        notes = []
+        for line in (GOOD, '1,0,10,20,30,40,1,-1,-1,-1'):
+            read_gt(write_gt(tmp_path, line), 2, class_rule('custom'), on_note=notes.append)
+        assert notes == []
+
+    def test_six_and_seven_columns(self, tmp_path):
+        notes = []
+        path = write_gt(tmp_path, '1,7,1.5,2,3,4', '2,7,1.5,2,3,4')
+        rows, _ = read_gt(path, 2, class_rule('custom', ['bee']), on_note=notes.append)
+        assert rows == [Row(frame, 7, 1.5, 2, 3, 4, 1, 1, 1) for frame in (1, 2)]
+        path = write_gt(tmp_path, '1,7,1.5,2,3,4,0.5', '2,7,1.5,2,3,4,0')
+        rows, _ = read_gt(path, 2, class_rule('mot17'), on_note=notes.append)
+        assert [(row.flag, row.class_id) for row in rows] == [(0.5, 1), (0, 1)]
+        assert ['class bee' in notes[0], 'flag' in notes[1]] == [True, True]
+
+    @pytest.mark.parametrize(
+        ('lines', 'classes', 'complaint'),
+        [
+            (['1,7,1,2,3,4'], ['bee', 'wasp'], r'6 columns name no class.*\(bee, wasp\)'),
+            (['1,7,1,2,3,4,1'], ['bee', 'wasp'], 'name no class'),
+            (['1,7,1,2,3,4,1', '1,8,1,2,3,4,2'], None, 'column 7, the last one, is 1 to 2'),
+            (['1,7,1,2,3,4,0'], None, 'not 0 in all rows'),
+            (['1,7,1,2,3,4,-1'], None, 'is -1 to -1'),
+            (['1,7,1,2,3,4,1,1'], None, '9 columns expected .* got 8'),
+            (['1;7;103,5;2;3;4;1;1;1'], None, "column 3 is no number: '103,5'"),
+            (['frame,id,x1,y1,x2,y2', '1,7,1,2,3,4'], None, "column 3 is called 'x1', x is"),
+            (['frame,id,left,top,right,bottom', '1,7,1,2,3,4'], None, "5 is called 'right', w is"),
+            (['1,7,1,2,3,4', '1,8,1,2,3,4,1'], None, 'gt.txt:2: 6 columns expected, got 7'),
+            (['1,7,1,2,3,'], None, 'column 6 is no number|columns expected'),
+        ],
+    )
+    def test_what_could_mean_several_things(self, tmp_path, lines, classes, complaint):
+        with pytest.raises(MOTFormatError, match=complaint):
+            read_gt(write_gt(tmp_path, *lines), 5, class_rule('custom', classes))
+
+    @pytest.mark.parametrize(
+        ('numbers', 'frames', 'note'),
+        [((0, 2), [1, 3], 'from 0'), ((2, 5), [2, 5], 'from 1'), ((0,), [1], 'from 0')],
+    )
+    def test_names_from_zero(self, tmp_path, numbers, frames, note):
+        """Five images, 0 to 4: frame 0, or 5, in a row tells how rows count."""
+        path = write_gt(tmp_path, *[f'{number},7,1,2,3,4,1,1,1' for number in numbers])
+        notes = []
+        rows, _ = read_gt(path, 5, class_rule('custom'), True, notes.append)
+        assert [row.frame for row in rows] == frames
+        assert notes == [f'frames in gt.txt count {note}']
+
+    @pytest.mark.parametrize(('numbers', 'why'), [((1, 4), 'no row of either'), ((0, 5), 'both')])
+    def test_names_from_zero_in_doubt(self, tmp_path, numbers, why):
+        path = write_gt(tmp_path, *[f'{number},7,1,2,3,4,1,1,1' for number in numbers])
+        with pytest.raises(MOTFormatError, match=f'{why}.*: rename the images'):
+            read_gt(path, 5, class_rule('custom'), from_zero=True)
+
+    @pytest.mark.parametrize(
         ('line', 'complaint'),
         [
             ('1,2,10,20,30,40,1', '9 columns expected'),

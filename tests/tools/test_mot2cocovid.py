@@ -267,6 +267,37 @@ def test_broken_row(tmp_path, capsys, row, message):
     assert (tmp_path / 'annotations' / 'train.json').read_text() == '{}'
 
 
+def test_what_is_usual(tmp_path, capsys):
+    """Names with a prefix, from 0; rows of 6 columns with tabs and a headline; macOS's files."""
+    folder = make_sequence(tmp_path / 'train' / 'hive', 4, [], 'frame_{:06d}.jpg', seqinfo=False)
+    for number in range(1, 5):
+        file = folder / 'img1' / f'frame_{number:06d}.jpg'
+        file.rename(file.with_name(f'frame_{number - 1:06d}.jpg'))
+    (folder / 'img1' / '._frame_000000.jpg').write_bytes(b'Mac OS X')
+    (folder / '._hive.mp4').write_bytes(b'Mac OS X')
+    (folder / 'seqinfo.ini').write_text('[sequence]\nframerate=12\n')
+    table = [row.split(',')[:6] for row in walk(4, (1, 2))]
+    lines = [['frame', 'id', 'bb_left', 'bb_top', 'bb_width', 'bb_height'], *table]
+    (folder / 'gt' / 'gt.txt').write_text(''.join('\t'.join(line) + '\n' for line in lines))
+    assert convert(tmp_path) == 0
+    out = capsys.readouterr().out
+    assumed = [line for line in out.splitlines() if line.startswith('assumed: ')]
+    assert [line.removeprefix('assumed: hive: ') for line in assumed] == [
+        "frame numbers are what follows 'frame_' in the names of the images",
+        'the names of the images count from 0: frame_000000.jpg is frame 1',
+        'columns are separated by tabs',
+        'the first line names the columns',
+        'frames in gt.txt count from 1',
+        'rows of 6 columns end with the box, all are of class pedestrian',
+    ]
+    content = load(tmp_path / 'annotations' / 'train.json')
+    assert rows_of(content, 'hive') == sorted(tuple(map(float, row)) for row in table)
+    assert [(i['mot_frame_id'], Path(i['file_name']).name) for i in content['images']] == [
+        (number, f'frame_{number - 1:06d}.jpg') for number in range(1, 5)
+    ]
+    assert content['videos'][0]['fps'] == 12
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

@@ -1,8 +1,8 @@
 """CVAT's 'MOT 1.1' (https://docs.cvat.ai/docs/dataset_management/formats/format-mot).
 
 ``gt/gt.txt`` has MOTChallenge's rows, in which class n is line n of ``gt/labels.txt`` (MOT17's
-classes where that is missing). Rows count frames from 1 in the order of the task, while exports with
-images call them ``img1/frame_000000.PNG``, numbered as in the video: from 0, and in steps where
+classes where that is missing). Rows count frames from 1 in the order of the task, while exports
+with images call them ``img1/frame_000000.PNG``, numbered as in the video: from 0, in steps where
 the task took every fifth frame. Images whose names are plain numbers have those of the rows.
 """
 

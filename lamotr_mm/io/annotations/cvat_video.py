@@ -2,8 +2,8 @@
 
 ``annotations.xml`` has a ``track`` for each target, with a ``box`` (``xtl``, ``ytl``, ``xbr``,
 ``ybr`` in px, from 0, width is xbr - xtl) for each frame or for key frames only; ``outside="1"``
-says that it is not there from that frame on. Frames count from 0, as those of the whole video where the
-task took every fifth one (``frame_filter``). Exports with images have ``images/frame_000000.PNG``.
+says that it is not there from that frame on. Frames count from 0, as those of the whole video
+where the task took every fifth one (``frame_filter``). Images are ``images/frame_000000.PNG``.
 Rectangles outside tracks are tracks of one frame there. Targets whose attribute ``ignored`` is true
 are neither right nor wrong to find, as in CVAT's own MOT export.
 """

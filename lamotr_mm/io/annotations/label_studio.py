@@ -92,8 +92,11 @@ def _key(item: dict[str, Any], where: str) -> Key:
         raise MOTFormatError(
             f'{where}: a box is rotated in frame {item["frame"]}: only upright boxes are read'
         )
-    box = tuple(float(item[side]) for side in ('x', 'y', 'width', 'height'))
-    return Key(int(item['frame']), box, goes_on=bool(item['enabled']))
+    try:
+        box = tuple(float(item[side]) for side in ('x', 'y', 'width', 'height'))
+        return Key(int(item['frame']), box, goes_on=bool(item['enabled']))
+    except ValueError as error:
+        raise MOTFormatError(f'{where}: key frame {item}: {error}') from error
 
 
 def _spans(keys: list[Key]) -> list[Key]:

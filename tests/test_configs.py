@@ -201,7 +201,9 @@ def test_learning_rates(name):
     assert rates == {2e-4: trainable(model) - slow, 2e-5: slow}
 
 
-BACKBONES = [
+ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]
+VARIANTS = [
+    *ABLATIONS,
     'lamotr_r18_dancetrack.py',
     'lamotr_mobilenetv2_dancetrack.py',
     'lamotr_swin-t_dancetrack.py',
@@ -212,8 +214,8 @@ BACKBONES = [
 ]
 
 
-@pytest.mark.parametrize('name', BACKBONES)
-def test_another_backbone_trains_a_step_and_tracks(name, monkeypatch):
+@pytest.mark.parametrize('name', VARIANTS)
+def test_another_model_trains_a_step_and_tracks(name, monkeypatch):
     """Every trainable parameter gets a gradient: DDP needs no find_unused_parameters."""
     config = load(name, sotd_head__num_queries=20, clip_tracklets__score_thr=0.0)
     config.model.clip_tracklets.update(iou_thr=-1.0, drop_prob=0.0)

@@ -14,7 +14,6 @@ import torch
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
 from lamotr_mm.tracking.session import Session, TrackTable, enough_slots
-from lamotr_mm.tracking.state import TrackletState
 
 # our name of a part: attribute of the model
 PARTS = dict(
@@ -116,7 +115,7 @@ def _session(model: LAMOTR, tracklets: int) -> Session:
     session.grow(slots)
     for _ in range(tracklets):
         session.table.start(label=0)
-    state = TrackletState.empty(1, slots, model.sotd_head.query_embedding.weight)
+    state = model.tracklet_update.no_tracklets(1, slots, model.sotd_head.query_embedding.weight)
     state.query[:, :tracklets] = torch.randn_like(state.query[:, :tracklets])
     state.anchor_cxcywh[:, :tracklets] = torch.rand_like(state.anchor_cxcywh[:, :tracklets]) / 2
     state.valid[:, :tracklets] = True

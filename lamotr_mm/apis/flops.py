@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.tracking.session import enough_slots
-from lamotr_mm.tracking.state import TrackletState
 
 from .benchmark import PARTS
 
@@ -70,7 +69,7 @@ class _Frame(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         height, width = images.shape[-2:]
         features = self.model.encode(images, [(height, width)])
-        state = TrackletState.empty(1, self.slots, features.memory)
+        state = self.model.tracklet_update.no_tracklets(1, self.slots, features.memory)
         output = self.model.decode_frame(features, state)
         # what a traced module does not return is not in the trace, and not counted
         return (*output.detections, *output[1:])

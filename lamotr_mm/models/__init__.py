@@ -10,6 +10,7 @@ from .lamotr import LAMOTR
 from .proposals import DenseProposals
 from .sgla import SGLA
 from .sotd_head import DeformableSOTDHead, SOTDHead
+from .temporal_update import TemporalAggregation, TemporalInteraction
 from .tracklet_update import TrackletUpdate
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     'DenseProposals',
     'FoldedMobileNetV2',
     'SOTDHead',
+    'TemporalAggregation',
+    'TemporalInteraction',
     'TrackletUpdate',
 ]

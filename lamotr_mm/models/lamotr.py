@@ -161,7 +161,7 @@ class LAMOTR(BaseMOTModel):
         features = self.encode(inputs.flatten(0, 1), shapes)
         targets = clip_targets(data_samples, inputs.device, self.clip_tracklets.spare_slots)
         slots = targets[0].present.shape[1]
-        tracklets = TrackletState.empty(batch, slots, features.memory)
+        tracklets = self.tracklet_update.no_tracklets(batch, slots, features.memory)
         losses, carried, entered = [], [], []
         for t in range(frames):
             output = self.decode_frame(features.frame(t, frames), tracklets)
@@ -173,8 +173,11 @@ class LAMOTR(BaseMOTModel):
             carried.append((decisions.present & present).sum())
             entered.append(present.sum())
             tracklets = self.tracklet_update(tracklets, output, decisions)
+        clip_losses = self.criterion.clip(losses)
+        if frames == 1:  # no frame reads the update, yet DDP wants its parameters in the graph
+            clip_losses['loss_asso'] = clip_losses['loss_asso'] + 0 * tracklets.query.sum()
         return {
-            **self.criterion.clip(losses),
+            **clip_losses,
             'tck_carried': torch.stack(carried).sum().float(),
             'tck_total': torch.stack(entered).sum().float(),
         }
@@ -200,7 +203,8 @@ class LAMOTR(BaseMOTModel):
             FloatingPointError: if the network's scores or boxes are not finite.
         """
         if session.tracklets is None:
-            session.tracklets = TrackletState.empty(1, session.table.slots, features.memory)
+            slots = session.table.slots
+            session.tracklets = self.tracklet_update.no_tracklets(1, slots, features.memory)
         output = self.decode_frame(features, session.tracklets)
         scores = _to_host(output, ori_shape)
         if self._reserve_slots(session, scores):  # rare; padded slots change no result

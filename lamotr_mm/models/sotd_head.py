@@ -45,6 +45,8 @@ class SOTDHead(BaseModule):
         num_queries: number of object queries ``Nd``.
         decoder: arguments of :attr:`decoder_class` (``num_layers``, ``layer_cfg``, ...).
         takes_proposals: whether a frame's features come with proposals.
+        separate_attention: objects attend to objects and tracklets to tracklets only, so that
+            objects are decoded without regard to the tracks (not the paper's).
         with_cp: gradient checkpointing of the decoder layers.
     """
 
@@ -56,12 +58,14 @@ class SOTDHead(BaseModule):
         num_queries: int,
         decoder: dict,
         takes_proposals: bool = False,
+        separate_attention: bool = False,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         self.num_queries = num_queries
         self.takes_proposals = takes_proposals
+        self.separate_attention = separate_attention
         self.decoder = self.decoder_class(**decoder, with_cp=with_cp)
         width, layers = self.decoder.embed_dims, self.decoder.num_layers
         self.num_heads = self.decoder.layers[0].self_attn.num_heads
@@ -107,8 +111,9 @@ class SOTDHead(BaseModule):
         prior = self.logit_prior(features, tracklets)
         if features.proposals is not None:
             objects, anchors = self._start_from(features.proposals, objects, anchors)
+        queries = torch.cat([objects, tracklets.query], 1)
         decoded = self.decoder(
-            torch.cat([objects, tracklets.query], 1),
+            queries,
             anchors,
             self._self_attn_mask(tracklets.valid),
             features,
@@ -122,6 +127,7 @@ class SOTDHead(BaseModule):
             anchors_cxcywh=decoded.anchors_cxcywh[-1].detach(),
             logits=torch.stack(logits),
             boxes_cxcywh=decoded.boxes_cxcywh,
+            queries=queries,
         )
 
     def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor | None]:
@@ -179,10 +185,17 @@ class SOTDHead(BaseModule):
 
     def _self_attn_mask(self, valid: Tensor) -> Tensor:
         """``(B * heads, Nd + Nt, Nd + Nt)`` bool: padded slots are no keys. Object keys stay open,
-        so that no row is masked as a whole."""
+        so that no row is masked as a whole; where they are closed to tracklets, a slot is open to
+        itself."""
         keys = torch.cat([valid.new_ones(len(valid), self.num_queries), valid], 1)
         total = keys.shape[1]
-        return (~keys)[:, None, None].expand(-1, self.num_heads, total, -1).flatten(0, 1)
+        closed = (~keys)[:, None].expand(-1, total, -1)
+        if self.separate_attention:
+            place = torch.arange(total, device=valid.device)
+            tracklet = place >= self.num_queries
+            closed = closed | (tracklet[:, None] != tracklet)
+            closed = closed & (place[:, None] != place)
+        return closed[:, None].expand(-1, self.num_heads, -1, -1).flatten(0, 1)
 
 
 @MODELS.register_module()

@@ -50,12 +50,14 @@ class Detections(NamedTuple):
             of the last layer and of every SGLA layer are offsets from them.
         logits: ``(decoder layers, B, Nd + Nt, C)`` classification logits.
         boxes_cxcywh: ``(decoder layers, B, Nd + Nt, 4)``.
+        queries: ``(B, Nd + Nt, d)``, content of the queries ``Q^obj`` and ``Q^tck`` that entered.
     """
 
     embeds: Tensor
     anchors_cxcywh: Tensor
     logits: Tensor
     boxes_cxcywh: Tensor
+    queries: Tensor
 
 
 class FrameOutput(NamedTuple):

@@ -15,25 +15,31 @@ class TrackletState(NamedTuple):
         source: ``(B, Nt)`` int64, the object query that the tracklet was born from or last matched
             with; a decoder with learned positions takes the position of this query.
         valid: ``(B, Nt)`` bool; ``False`` marks a padded slot, which influences nothing.
+        memory: ``(B, Nt, k, d)`` float, what the update of the queries remembers beyond the query;
+            ``k = 0`` for Eq. 2, which remembers nothing.
     """
 
     query: Tensor
     anchor_cxcywh: Tensor
     source: Tensor
     valid: Tensor
+    memory: Tensor
 
     @classmethod
-    def empty(cls, batch: int, slots: int, like: Tensor) -> 'TrackletState':
-        """``slots`` padded slots for ``batch`` clips; width, dtype, device of ``like (..., d)``."""
+    def empty(cls, batch: int, slots: int, like: Tensor, memories: int = 0) -> 'TrackletState':
+        """``slots`` padded slots for ``batch`` clips, with ``k = memories``; width, dtype, device
+        of ``like (..., d)``. What an update needs: :meth:`TrackletUpdate.no_tracklets`.
+        """
         return cls(
             query=like.new_zeros(batch, slots, like.shape[-1]),
             anchor_cxcywh=like.new_zeros(batch, slots, 4),
             source=torch.zeros(batch, slots, dtype=torch.int64, device=like.device),
             valid=torch.zeros(batch, slots, dtype=torch.bool, device=like.device),
+            memory=like.new_zeros(batch, slots, memories, like.shape[-1]),
         )
 
     def grow(self, slots: int) -> 'TrackletState':
         """The same tracklets in ``slots`` slots (not fewer than now); the added ones are padded."""
         batch, now = self.valid.shape
-        padding = TrackletState.empty(batch, slots - now, self.query)
+        padding = TrackletState.empty(batch, slots - now, self.query, self.memory.shape[2])
         return TrackletState(*(torch.cat(pair, dim=1) for pair in zip(self, padding)))

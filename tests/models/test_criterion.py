@@ -171,7 +171,7 @@ def random_output(clips, seed, grad=False):
     for tensor in tensors:
         tensor.requires_grad_(grad)
     embeds, anchors = draw(clips, queries, 8), draw(clips, queries, 4).sigmoid()
-    detections = Detections(embeds, anchors, tensors[0], tensors[1])
+    detections = Detections(embeds, anchors, tensors[0], tensors[1], embeds)
     return FrameOutput(detections, embeds, *tensors[2:])
 
 
@@ -223,6 +223,7 @@ def one_clip(frame, clip):
                 detections.anchors_cxcywh[one],
                 detections.logits[:, one],
                 detections.boxes_cxcywh[:, one],
+                detections.queries[one],
             ),
             output.embeds[one],
             output.logits[:, one],
@@ -351,7 +352,11 @@ def test_an_absent_tracklet_is_background(criterion):
     logits, boxes = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 4), 0.5)
     embeds = torch.zeros(1, 2, 8)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes), embeds, logits, boxes, torch.zeros(1, 1, 1)
+        Detections(embeds, boxes[0], logits, boxes, embeds),
+        embeds,
+        logits,
+        boxes,
+        torch.zeros(1, 1, 1),
     )
     targets = random_targets([[0]], 0)
     losses = clip_losses(criterion, [(output, torch.tensor([[True]]), targets)])
@@ -370,7 +375,11 @@ def scene(regions, unmatched=(0.1, 0.1, 0.2, 0.2), tracklet=(0.1, 0.1, 0.2, 0.2)
     boxes = torch.tensor([found, unmatched, tracklet, tracklet])[None, None]
     logits, embeds = torch.zeros(1, 1, 4, 1), torch.zeros(1, 4, 8)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes), embeds, logits, boxes, torch.zeros(1, 2, 2)
+        Detections(embeds, boxes[0], logits, boxes, embeds),
+        embeds,
+        logits,
+        boxes,
+        torch.zeros(1, 2, 2),
     )
     targets = FrameTargets(
         torch.tensor([[found, [0.0] * 4]]),

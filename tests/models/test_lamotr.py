@@ -13,6 +13,18 @@ BOXES = {1: [8, 8, 40, 40], 2: [50, 10, 90, 50], 3: [20, 30, 60, 60], 4: [5, 30,
 # every matched object starts a tracklet, however bad it still is
 CARRY_ALL = {'clip_tracklets.score_thr': 0.0, 'clip_tracklets.iou_thr': -1.0}
 SHOW_ALL = {'out_min_area': 0.0, 'out_score_thr': 0.0}
+UPDATES = {
+    'weighted_sum': {},
+    **{
+        name: {
+            'tracklet_update.type': f'lamotr_mm.{kind}',
+            'tracklet_update.embed_dims': 32,
+            'tracklet_update.num_heads': 4,
+        }
+        for name, kind in (('tan', 'TemporalAggregation'), ('tim', 'TemporalInteraction'))
+    },
+}
+with_each_update = pytest.mark.parametrize('update', UPDATES.values(), ids=UPDATES)
 FIELDS = ('bboxes', 'scores', 'labels', 'instances_id')
 
 
@@ -64,9 +76,10 @@ def test_a_batch_of_clips_is_the_weighted_mean_of_its_clips(build_tiny, make_cli
         [(1,), ()],
     ],
 )
-def test_every_parameter_gets_a_gradient(build_tiny, make_clip, images, frames):
+@with_each_update
+def test_every_parameter_gets_a_gradient(build_tiny, make_clip, images, frames, update):
     """With targets, with one frame, without targets or tracklets: DDP finds no unused parameter."""
-    model = build_tiny({**CARRY_ALL, 'backbone.frozen_stages': 1}).train()
+    model = build_tiny({**CARRY_ALL, **update, 'backbone.frozen_stages': 1}).train()
     losses = model.loss(images(1, len(frames)), [clip_of(make_clip, *frames)])
     total(losses).backward()
     assert torch.isfinite(total(losses))
@@ -174,15 +187,15 @@ def calibrate(model, inputs):
         linear.bias.copy_((linear.bias - values.quantile(share)) * scale)
 
     features = model.encode(inputs[0], [inputs.shape[-2:]] * inputs.shape[1])
-    state = TrackletState.empty(len(inputs[0]), 1, features.memory)
+    state = model.tracklet_update.no_tracklets(len(inputs[0]), 1, features.memory)
     found = model.decode_frame(features, state)
     objects = slice(found.num_objects)
     centre(model.sotd_head.cls_branches[-1], found.logits[-1][:, objects].max(-1).values, 0.5)
-    state = TrackletState(
-        found.embeds[:, objects],
-        found.boxes_cxcywh[-1][:, objects],
-        torch.arange(found.num_objects)[None],
-        torch.ones(found.embeds[:, objects].shape[:2], dtype=torch.bool),
+    state = state.grow(found.num_objects)._replace(
+        query=found.embeds[:, objects],
+        anchor_cxcywh=found.boxes_cxcywh[-1][:, objects],
+        source=torch.arange(found.num_objects)[None],
+        valid=torch.ones(found.embeds[:, objects].shape[:2], dtype=torch.bool),
     )
     centre(model.sgla.score, model.decode_frame(features, state).asso_logits, 0.9)
 
@@ -264,9 +277,10 @@ def test_a_new_video_starts_afresh(tracker, make_clip, images, second):
     assert after[0].pred_track_instances.instances_id.min() == 1
 
 
-def test_the_number_of_slots_changes_nothing(tracker, make_clip, images):
+@with_each_update
+def test_the_number_of_slots_changes_nothing(tracker, make_clip, images, update):
     """A video that starts with one slot grows to what it needs; 64 slots are mostly padding."""
-    few, many = tracker({'tracklet_slots': 1}), tracker({'tracklet_slots': 64})
+    few, many = tracker({**update, 'tracklet_slots': 1}), tracker({**update, 'tracklet_slots': 64})
     inputs = images(1, 6)
     ours = track(few, inputs, video_of(make_clip, 6))
     assert_same_tracks(ours, track(many, inputs, video_of(make_clip, 6)))
@@ -280,9 +294,10 @@ def test_the_number_of_slots_changes_nothing(tracker, make_clip, images):
         tracker({'tracklet_slots': 0})
 
 
-def test_two_videos_at_once_on_one_model(tracker, images):
+@with_each_update
+def test_two_videos_at_once_on_one_model(tracker, images, update):
     """Frames in turn, encoded as one batch: each session equals the video alone."""
-    model = tracker()
+    model = tracker(update)
     videos = [images(1, 4, seed=seed)[0].double() for seed in (0, 1)]
 
     def alone(video):

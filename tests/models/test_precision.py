@@ -104,6 +104,7 @@ def frame(model, images):
         anchor_cxcywh=torch.rand(1, 5, 4, generator=generator) * 0.6 + 0.2,
         source=torch.zeros(1, 5, dtype=torch.int64),
         valid=torch.tensor([[True, True, False, True, True]]),
+        memory=torch.zeros(1, 5, 0, width),
     )
     with torch.no_grad():
         features = model.encode(images(1, 1)[0], [(64, 96)])

@@ -84,7 +84,26 @@ def reference_sgla(weights, embeds, anchors, num_objects, head):
 
 
 class PlainSGLA(SGLA):
-    """The paper's form in PyTorch: M is a tensor ``(B, Nd, Nt, d)``."""
+    """The paper's form in PyTorch: M is a tensor ``(B, Nd, Nt, d)``; and those of the ablations,
+    all as one attention ``(Nd + Nt)^2`` in which some entries are closed.
+    """
+
+    def __init__(self, *args, queries='both', spatial_cue='difference', **kwargs):
+        super().__init__(*args, queries=queries, spatial_cue=spatial_cue, **kwargs)
+        self.queries, self.cue = queries, spatial_cue
+        self.from_logits = kwargs.get('edge_update') == 'logits'
+
+    def encode(self, objects, tracklets):
+        """``E_diff`` of boxes ``(B, Nd, 1, 4)`` and ``(B, 1, Nt, 4)``."""
+        first, second = self.deviation_mlp.layers
+        difference = objects - tracklets
+        if self.cue == 'scaled':
+            sizes = (boxes[..., 2:].clamp(min=1e-3).unbind(-1) for boxes in (objects, tracklets))
+            (x, y), (x_0, y_0) = objects[..., :2].unbind(-1), tracklets[..., :2].unbind(-1)
+            (w, h), (w_0, h_0) = sizes
+            parts = ((x - x_0) / w_0, (y - y_0) / h_0, (w / w_0).log(), (h / h_0).log())
+            difference = torch.stack(parts, -1)
+        return second(first(difference).relu())
 
     def forward(self, detections, valid, head):
         embeds, anchors = detections.embeds, detections.anchors_cxcywh
@@ -92,9 +111,8 @@ class PlainSGLA(SGLA):
         asso = embeds.new_zeros(len(embeds), count, valid.shape[1], embeds.shape[-1])
         every_logits, every_box = [], []
         for layer in self.layers:
-            difference = boxes[:, :count, None] - boxes[:, None, count:]
-            first, second = self.deviation_mlp.layers
-            asso = asso + second(first(difference).relu())
+            if self.cue != 'none':
+                asso = asso + self.encode(boxes[:, :count, None], boxes[:, None, count:])
             embeds, pairs = self.attend(layer, embeds, layer.w_asso(asso), valid)
             asso = asso + layer.w_upd(pairs)
             logits, boxes = head(embeds, anchors)
@@ -105,21 +123,33 @@ class PlainSGLA(SGLA):
             detections, embeds, torch.stack(every_logits), torch.stack(every_box), scores
         )
 
-    @staticmethod
-    def attend(layer, embeds, bias, valid):
-        """``(B, Nd, Nt, heads)`` bias -> ``O(l+1)`` and the mean of A's two blocks."""
+    def attend(self, layer, embeds, bias, valid):
+        """``(B, Nd, Nt, heads)`` bias -> ``O(l+1)`` and the mean of the blocks that are open."""
         count, total = bias.shape[1], embeds.shape[1]
         full = bias.new_zeros(len(embeds), total, total, HEADS)
         full[:, :count, count:], full[:, count:, :count] = bias, bias.transpose(1, 2)
-        full[:, :, count:][~valid[:, None].expand(-1, total, -1)] = -torch.inf
         split = (len(embeds), total, HEADS, WIDTH // HEADS)
         q, k, v = (p(embeds).view(split) for p in (layer.q_proj, layer.k_proj, layer.v_proj))
-        logits = torch.einsum('bihc,bjhc->bijh', q, k) / split[-1] ** 0.5
-        attention = (logits + full).softmax(2)
+        logits = torch.einsum('bihc,bjhc->bijh', q, k) / split[-1] ** 0.5 + full
+        is_object = torch.arange(total) < count
+        asks = {'both': is_object | ~is_object, 'objects': is_object, 'tracklets': ~is_object}
+        asks = asks[self.queries]
+        is_open = torch.cat([torch.ones(len(embeds), count, dtype=torch.bool), valid], 1)
+        is_open = is_open[:, None].expand(-1, total, -1)
+        if self.queries != 'both':
+            is_open = is_open & (is_object[:, None] != is_object)
+        weights = (logits - logits.detach().amax(2, keepdim=True)).exp() * is_open[..., None]
+        attention = weights / weights.sum(2, keepdim=True).clamp(min=1e-300)
         update = torch.einsum('bijh,bjhc->bihc', attention, v).flatten(2)
-        embeds = layer.attn_norm(embeds + layer.out_proj(update))
-        pairs = attention[:, :count, count:] + attention[:, count:, :count].transpose(1, 2)
-        return layer.ffn_norm(layer.ffn(embeds)), pairs / 2
+        after = layer.attn_norm(embeds + layer.out_proj(update))
+        after = layer.ffn_norm(layer.ffn(after))
+        source = logits if self.from_logits else attention
+        blocks = []
+        if self.queries != 'tracklets':
+            blocks.append(source[:, :count, count:])
+        if self.queries != 'objects':
+            blocks.append(source[:, count:, :count].transpose(1, 2))
+        return torch.where(asks[:, None], after, embeds), sum(blocks) / len(blocks)
 
 
 # ---------------------------------------------------------------- ours
@@ -140,12 +170,32 @@ class SharedHead:
         return embeds @ classify, (embeds @ move + anchors.logit()).sigmoid()
 
 
-@pytest.fixture
-def sgla(spread_parameters):
+VARIANTS = {
+    'paper': {},
+    'no_cue': {'spatial_cue': 'none'},
+    'scaled_cue': {'spatial_cue': 'scaled'},
+    'objects_ask': {'queries': 'objects'},
+    'tracklets_ask': {'queries': 'tracklets'},
+    'logits': {'edge_update': 'logits'},
+    'objects_ask_logits': {'queries': 'objects', 'edge_update': 'logits'},
+    'tracklets_ask_logits_no_cue': {
+        'queries': 'tracklets',
+        'edge_update': 'logits',
+        'spatial_cue': 'none',
+    },
+}
+
+
+def build(variant, spread_parameters):
     torch.manual_seed(0)
-    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20)
+    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20, **variant)
     module.init_weights()
     return spread_parameters(module, std=0.3).double()
+
+
+@pytest.fixture
+def sgla(spread_parameters):
+    return build({}, spread_parameters)
 
 
 def detections(batch, tracklets, head, seed=0):
@@ -154,7 +204,7 @@ def detections(batch, tracklets, head, seed=0):
     embeds = torch.randn(*shape, WIDTH, generator=generator, dtype=torch.double)
     anchors = torch.rand(*shape, 4, generator=generator, dtype=torch.double) * 0.8 + 0.1
     logits, boxes = head.torch(embeds, anchors)
-    return Detections(embeds, anchors, logits[None], boxes[None])
+    return Detections(embeds, anchors, logits[None], boxes[None], queries=embeds)
 
 
 def record_layers(module):
@@ -224,10 +274,14 @@ MASKS = {
 
 
 @pytest.mark.parametrize('valid', MASKS.values(), ids=MASKS)
-def test_values_and_gradients_are_those_of_the_form_that_stores_m(sgla, valid):
+@pytest.mark.parametrize('variant', VARIANTS.values(), ids=VARIANTS)
+def test_values_and_gradients_are_those_of_the_form_that_stores_m(
+    spread_parameters, variant, valid
+):
     """All outputs that anyone reads, and the gradient of everything that has one."""
     head, valid = SharedHead(), torch.tensor(valid, dtype=torch.bool)
-    plain = PlainSGLA(WIDTH, HEADS, LAYERS, ffn_dims=20).double()
+    sgla = build(variant, spread_parameters)
+    plain = PlainSGLA(WIDTH, HEADS, LAYERS, ffn_dims=20, **variant).double()
     plain.load_state_dict(sgla.state_dict())
     results = []
     for module in (sgla, plain):
@@ -251,13 +305,14 @@ def test_values_and_gradients_are_those_of_the_form_that_stores_m(sgla, valid):
         torch.testing.assert_close(ours, reference, rtol=0, atol=1e-12 * max(1, scale))
 
 
-def test_nothing_as_wide_as_m_is_kept_for_the_backward_pass():
+@pytest.mark.parametrize('variant', VARIANTS.values(), ids=VARIANTS)
+def test_nothing_as_wide_as_m_is_kept_for_the_backward_pass(variant):
     """M would have ``Nd * Nt * d`` numbers; neither it nor the MLP's hidden layer is there."""
     torch.manual_seed(0)
-    module, objects, tracklets = SGLA(256, 8, 2, ffn_dims=8), 24, 16
+    module, objects, tracklets = SGLA(256, 8, 2, ffn_dims=8, **variant), 24, 16
     embeds = torch.randn(1, objects + tracklets, 256)
     anchors = torch.rand(1, objects + tracklets, 4)
-    frame = Detections(embeds, anchors, embeds[None, ..., :1], anchors[None])
+    frame = Detections(embeds, anchors, embeds[None, ..., :1], anchors[None], embeds)
     kept = {}
 
     def keep(tensor):
@@ -270,8 +325,9 @@ def test_nothing_as_wide_as_m_is_kept_for_the_backward_pass():
     assert kept and max(tensor.numel() for tensor in kept.values()) < objects * tracklets * 256
 
 
-def test_without_valid_tracklets_everything_is_finite(sgla):
-    head = SharedHead()
+@pytest.mark.parametrize('variant', VARIANTS.values(), ids=VARIANTS)
+def test_without_valid_tracklets_everything_is_finite(spread_parameters, variant):
+    head, sgla = SharedHead(), build(variant, spread_parameters)
     frame = detections(2, 3, head)
     frame.embeds.requires_grad_()
     result = sgla(frame, torch.zeros(2, 3, dtype=torch.bool), head.torch)
@@ -282,8 +338,9 @@ def test_without_valid_tracklets_everything_is_finite(sgla):
     assert all(parameter.grad is not None for parameter in sgla.parameters())
 
 
-def test_padded_slots_change_nothing_and_get_no_gradient(sgla):
-    head = SharedHead()
+@pytest.mark.parametrize('variant', VARIANTS.values(), ids=VARIANTS)
+def test_padded_slots_change_nothing_and_get_no_gradient(spread_parameters, variant):
+    head, sgla = SharedHead(), build(variant, spread_parameters)
     frame = detections(1, 3, head)
     frame.embeds.requires_grad_()
     valid = torch.tensor([[True, False, True]])
@@ -304,6 +361,47 @@ def test_parameter_count_of_the_paper():
     deviation, score = (4 * 256 + 256) + (256 * 256 + 256), 256 + 1
     count = sum(parameter.numel() for parameter in SGLA().parameters())
     assert count == 4 * layer + deviation + score == 3_243_809
+
+
+def test_parameters_of_the_ablations():
+    """Table 5's rows and the rest have as many as the paper's; without the cue, no MLP."""
+    counts = {
+        name: sum(parameter.numel() for parameter in SGLA(**variant).parameters())
+        for name, variant in VARIANTS.items()
+    }
+    deviation = (4 * 256 + 256) + (256 * 256 + 256)
+    for name, count in counts.items():
+        assert count == 3_243_809 - (deviation if 'no_cue' in name else 0), name
+
+
+def test_who_is_asked_stays_as_it_is(spread_parameters):
+    """Table 5, as we read it: the side that gives keys and values keeps the decoder's embedding."""
+    head, valid = SharedHead(), torch.ones(1, 3, dtype=torch.bool)
+    frame = detections(1, 3, head)
+    for name, asked in (('objects_ask', slice(OBJECTS, None)), ('tracklets_ask', slice(OBJECTS))):
+        result = build(VARIANTS[name], spread_parameters)(frame, valid, head.torch)
+        unchanged = (result.embeds == frame.embeds).all(-1)[0]
+        assert unchanged[asked].all()
+        assert unchanged.sum() == unchanged[asked].numel()
+
+
+def test_the_scaled_cue_knows_no_size(spread_parameters):
+    """The same boxes in a larger image: all sides and distances are halved, and moved."""
+    sgla = build(VARIANTS['scaled_cue'], spread_parameters)
+    boxes = torch.rand(1, 5, 4, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    boxes[..., 2:] += 0.1
+    readers = torch.eye(WIDTH, dtype=torch.double)
+    smaller = boxes / 2
+    smaller[..., :2] += 0.1
+    before, after = (sgla.deviation_mlp.read(b, 3, readers) for b in (boxes, smaller))
+    torch.testing.assert_close(after, before)
+    assert before.std() > 0.1
+
+
+def test_unknown_variants_are_named():
+    for key, value in (('queries', 'all'), ('spatial_cue', 'iou'), ('edge_update', 'softmax')):
+        with pytest.raises(ValueError, match=rf'sgla\.{key}={value!r}'):
+            SGLA(WIDTH, HEADS, 1, 16, **{key: value})
 
 
 def test_scores_start_low():

@@ -58,6 +58,7 @@ def tracklets(frames=2, width=32, valid=None, seed=1):
         anchor_cxcywh=torch.rand(frames, TRACKLETS, 4, generator=generator, dtype=torch.double),
         source=torch.randint(7, (frames, TRACKLETS), generator=generator),
         valid=valid,
+        memory=torch.zeros(frames, TRACKLETS, 0, width),
     )
 
 
@@ -72,6 +73,7 @@ def take(found, queries, frames=slice(None)):
         anchors_cxcywh=found.anchors_cxcywh[frames][:, queries],
         logits=found.logits[:, frames][:, :, queries],
         boxes_cxcywh=found.boxes_cxcywh[:, frames][:, :, queries],
+        queries=found.queries[frames][:, queries],
     )
 
 
@@ -139,6 +141,35 @@ def test_objects_and_tracklets_attend_to_each_other(head):
     other = state._replace(query=state.query + 1)
     before, after = head(features(), state), head(features(), other)
     assert (before.embeds[:, :7] - after.embeds[:, :7]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize('valid', [[1, 1, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]])
+def test_separate_attention(head, valid):
+    """Objects are what they are without tracklets, a tracklet what it is with fewer objects; and
+    padded slots change nothing, are finite and get finite gradients.
+    """
+    head.separate_attention = True
+    valid = torch.tensor([valid, valid], dtype=torch.bool)
+    state, used = tracklets(valid=valid), valid[0].nonzero().flatten()
+    state.query.requires_grad_()
+    found = head(features(), state)
+    sum(tensor.sum() for tensor in found).backward()
+    assert torch.isfinite(state.query.grad).all()
+    assert all(torch.isfinite(tensor).all() for tensor in found)
+
+    head.separate_attention = False
+    none = TrackletState(*(tensor[:, :0] for tensor in state))
+    for ours, reference in zip(take(found, slice(7)), head(features(), none)):
+        close(ours, reference)
+    with torch.no_grad():  # what tracklets are among themselves: no object is anyone's key
+        mask = head._self_attn_mask
+        head._self_attn_mask = lambda valid: (
+            (mask(valid) | (torch.arange(7 + valid.shape[1]) < 7))
+            & ~torch.eye(7 + valid.shape[1], dtype=torch.bool)
+        )
+        alone = head(features(), TrackletState(*(tensor[:, used] for tensor in state)))
+    for ours, reference in zip(take(found, 7 + used), take(alone, slice(7, None))):
+        close(ours, reference)
 
 
 def test_padded_pixels_change_nothing(head):

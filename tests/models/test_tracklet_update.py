@@ -20,13 +20,18 @@ def state_and_output():
     boxes = boxes + offsets
     logits = torch.zeros(1, 1, 7, 1)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes), embeds, logits, boxes, torch.zeros(1, 2, 5)
+        Detections(embeds, boxes[0], logits, boxes, embeds),
+        embeds,
+        logits,
+        boxes,
+        torch.zeros(1, 2, 5),
     )
     state = TrackletState(
         query=torch.tensor([OLD]),
         anchor_cxcywh=-torch.arange(20).reshape(1, 5, 4) / 100,
         source=torch.tensor([[7, 8, 9, 10, 11]]),
         valid=torch.tensor([[True, True, False, True, False]]),
+        memory=torch.zeros(1, 5, 0, 2),
     )
     return state, output, embeds, offsets
 
@@ -93,14 +98,18 @@ def test_empty_and_grown_slots():
     state = TrackletState.empty(2, 3, torch.zeros(1, 4, dtype=torch.double))
     assert state.query.shape == (2, 3, 4)
     assert state.query.dtype == torch.double
+    assert state.memory.shape == (2, 3, 0, 4)  # Eq. 2 remembers nothing
     assert not state.valid.any()
     before = TrackletState(
         torch.randn(1, 2, 4),
         torch.rand(1, 2, 4),
         torch.tensor([[3, 4]]),
         torch.tensor([[True, False]]),
+        torch.randn(1, 2, 3, 4),
     )
     grown = before.grow(5)
+    assert grown.memory.shape == (1, 5, 3, 4)
+    torch.testing.assert_close(grown.memory[:, :2], before.memory)
     assert grown.query.shape == grown.anchor_cxcywh.shape == (1, 5, 4)
     torch.testing.assert_close(grown.query[:, :2], before.query)
     torch.testing.assert_close(grown.anchor_cxcywh[:, :2], before.anchor_cxcywh)

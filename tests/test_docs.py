@@ -201,7 +201,10 @@ def test_config_options_exist(page):
             *parents, last = key.split('.')
             found = cfg
             for name in parents:
-                found = found.get(name, None) if isinstance(found, Config | ConfigDict) else None
+                if isinstance(found, list):
+                    found = found[int(name)]
+                else:
+                    found = found.get(name) if isinstance(found, Config | ConfigDict) else None
             if not isinstance(found, Config | ConfigDict) or last not in words:
                 unknown.append(key)
     assert unknown == []

@@ -8,6 +8,7 @@ _base_ = [
 ]
 
 model = dict(
+    sgla=dict(anchor_cue=True),
     tracklet_update=dict(weight=0.6, anchor='object'),
     clip_tracklets=dict(miss_prob=0.3),
     # chosen on held-out training frames (docs/training_small_data.md)

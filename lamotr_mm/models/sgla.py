@@ -50,6 +50,10 @@ class SGLA(BaseModule):
             RSC' of Table 4. M is then made of attention alone.
         edge_update: what updates M, ``'attention'`` as in the paper or ``'logits'``
             (:class:`.SpatialWeightedAttention`).
+        anchor_cue: ``M(0)`` is a second cue instead of 0 (off in the paper): the deviation of the
+            objects' boxes from where each tracklet was seen last, its anchor before the decoder
+            moved it, in sizes of that box, by an MLP of its own. ``B_diff`` is measured from where
+            the tracklet is decoded; where that is on another target, nothing else would say so.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class SGLA(BaseModule):
         queries: str = 'both',
         spatial_cue: str = 'difference',
         edge_update: str = 'attention',
+        anchor_cue: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -78,6 +83,7 @@ class SGLA(BaseModule):
         )
         cue = SPATIAL_CUES[spatial_cue]
         self.deviation_mlp = cue(embed_dims) if cue else None
+        self.anchor_mlp = ScaledDeviation(embed_dims) if anchor_cue else None
         self.score = nn.Linear(embed_dims, 1)
 
     def init_weights(self) -> None:
@@ -101,6 +107,9 @@ class SGLA(BaseModule):
         num_objects = embeds.shape[1] - valid.shape[1]
         readers, readings = self._readers(boxes)
         readings = readings.expand(len(embeds), -1, num_objects, valid.shape[1])
+        if self.anchor_mlp is not None:
+            seen = torch.cat([boxes[:, :num_objects], detections.entering_cxcywh], 1)
+            readings = readings + self.anchor_mlp.read(seen, num_objects, readers)
         all_logits, all_boxes = [], []
         for layer in self.layers:
             if self.deviation_mlp is not None:
@@ -129,6 +138,8 @@ class SGLA(BaseModule):
             all pairs share, ``(1, L * heads + 1, 1, 1)``.
         """
         shared = like.new_zeros(self.score.in_features)
+        if self.anchor_mlp is not None:
+            shared = shared + self.anchor_mlp.bias
         constants = []
         for layer in self.layers:
             if self.deviation_mlp is not None:

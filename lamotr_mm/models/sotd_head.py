@@ -128,6 +128,7 @@ class SOTDHead(BaseModule):
             logits=torch.stack(logits),
             boxes_cxcywh=decoded.boxes_cxcywh,
             queries=queries,
+            entering_cxcywh=tracklets.anchor_cxcywh,
         )
 
     def _positions(self, tracklets: TrackletState) -> tuple[Tensor, Tensor | None]:

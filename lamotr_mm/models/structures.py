@@ -51,6 +51,7 @@ class Detections(NamedTuple):
         logits: ``(decoder layers, B, Nd + Nt, C)`` classification logits.
         boxes_cxcywh: ``(decoder layers, B, Nd + Nt, 4)``.
         queries: ``(B, Nd + Nt, d)``, content of the queries ``Q^obj`` and ``Q^tck`` that entered.
+        entering_cxcywh: ``(B, Nt, 4)``, anchors of the tracklets before the decoder moved them.
     """
 
     embeds: Tensor
@@ -58,6 +59,7 @@ class Detections(NamedTuple):
     logits: Tensor
     boxes_cxcywh: Tensor
     queries: Tensor
+    entering_cxcywh: Tensor
 
 
 class FrameOutput(NamedTuple):

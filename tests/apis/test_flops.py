@@ -69,7 +69,7 @@ def test_sgla():
             self.sgla = sgla
 
         def forward(self, embeds, anchors):
-            detections = Detections(embeds, anchors, anchors[None], anchors[None], embeds)
+            detections = Detections(embeds, anchors, anchors[None], anchors[None], embeds, anchors)
             valid = torch.ones(1, tracklets, dtype=torch.bool)
             output = self.sgla(detections, valid, lambda e, a: (e, a))
             return output.asso_logits, output.embeds

@@ -23,7 +23,7 @@ def frame(objects, tracklets, present, label=0):
     boxes = torch.tensor([[[box for _, box in queries]]])
     embeds = torch.zeros(1, len(queries), 8)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes, embeds),
+        Detections(embeds, boxes[0], logits, boxes, embeds, boxes[0]),
         embeds,
         logits,
         boxes,

@@ -171,7 +171,7 @@ def random_output(clips, seed, grad=False):
     for tensor in tensors:
         tensor.requires_grad_(grad)
     embeds, anchors = draw(clips, queries, 8), draw(clips, queries, 4).sigmoid()
-    detections = Detections(embeds, anchors, tensors[0], tensors[1], embeds)
+    detections = Detections(embeds, anchors, tensors[0], tensors[1], embeds, anchors)
     return FrameOutput(detections, embeds, *tensors[2:])
 
 
@@ -224,6 +224,7 @@ def one_clip(frame, clip):
                 detections.logits[:, one],
                 detections.boxes_cxcywh[:, one],
                 detections.queries[one],
+                detections.entering_cxcywh[one],
             ),
             output.embeds[one],
             output.logits[:, one],
@@ -352,7 +353,7 @@ def test_an_absent_tracklet_is_background(criterion):
     logits, boxes = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 4), 0.5)
     embeds = torch.zeros(1, 2, 8)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes, embeds),
+        Detections(embeds, boxes[0], logits, boxes, embeds, boxes[0]),
         embeds,
         logits,
         boxes,
@@ -375,7 +376,7 @@ def scene(regions, unmatched=(0.1, 0.1, 0.2, 0.2), tracklet=(0.1, 0.1, 0.2, 0.2)
     boxes = torch.tensor([found, unmatched, tracklet, tracklet])[None, None]
     logits, embeds = torch.zeros(1, 1, 4, 1), torch.zeros(1, 4, 8)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes, embeds),
+        Detections(embeds, boxes[0], logits, boxes, embeds, boxes[0]),
         embeds,
         logits,
         boxes,
@@ -500,7 +501,7 @@ def test_decoder_layers_are_matched_anew_and_sgla_layers_by_the_final_output(cri
 def test_more_targets_than_objects(criterion):
     output = random_output(1, 0)
     few = FrameOutput(
-        Detections(*(t[..., OBJECTS - 2 :, :] for t in output.detections)),
+        Detections(*(t[..., -2 - SLOTS :, :] for t in output.detections)),
         *(t[..., OBJECTS - 2 :, :] for t in (output.embeds, output.logits, output.boxes_cxcywh)),
         output.asso_logits[:, :2],
     )

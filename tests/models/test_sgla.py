@@ -93,26 +93,32 @@ class PlainSGLA(SGLA):
         self.queries, self.cue = queries, spatial_cue
         self.from_logits = kwargs.get('edge_update') == 'logits'
 
-    def encode(self, objects, tracklets):
+    @staticmethod
+    def encode(mlp, objects, tracklets, scaled):
         """``E_diff`` of boxes ``(B, Nd, 1, 4)`` and ``(B, 1, Nt, 4)``."""
-        first, second = self.deviation_mlp.layers
+        first, second = mlp.layers
         difference = objects - tracklets
-        if self.cue == 'scaled':
+        if scaled:
             sizes = (boxes[..., 2:].clamp(min=1e-3).unbind(-1) for boxes in (objects, tracklets))
             (x, y), (x_0, y_0) = objects[..., :2].unbind(-1), tracklets[..., :2].unbind(-1)
             (w, h), (w_0, h_0) = sizes
-            parts = ((x - x_0) / w_0, (y - y_0) / h_0, (w / w_0).log(), (h / h_0).log())
-            difference = torch.stack(parts, -1)
+            steps = [(x - x_0) / w_0, (y - y_0) / h_0]
+            steps = [(1 + 4 * step.abs()).log() * step.sign() for step in steps]
+            difference = torch.stack([*steps, (w / w_0).log(), (h / h_0).log()], -1)
         return second(first(difference).relu())
 
     def forward(self, detections, valid, head):
         embeds, anchors = detections.embeds, detections.anchors_cxcywh
         boxes, count = detections.boxes_cxcywh[-1], detections.embeds.shape[1] - valid.shape[1]
         asso = embeds.new_zeros(len(embeds), count, valid.shape[1], embeds.shape[-1])
+        if self.anchor_mlp is not None:
+            seen = detections.entering_cxcywh[:, None]
+            asso = asso + self.encode(self.anchor_mlp, boxes[:, :count, None], seen, scaled=True)
         every_logits, every_box = [], []
         for layer in self.layers:
             if self.cue != 'none':
-                asso = asso + self.encode(boxes[:, :count, None], boxes[:, None, count:])
+                pair = boxes[:, :count, None], boxes[:, None, count:]
+                asso = asso + self.encode(self.deviation_mlp, *pair, self.cue == 'scaled')
             embeds, pairs = self.attend(layer, embeds, layer.w_asso(asso), valid)
             asso = asso + layer.w_upd(pairs)
             logits, boxes = head(embeds, anchors)
@@ -176,6 +182,7 @@ VARIANTS = {
     'scaled_cue': {'spatial_cue': 'scaled'},
     'objects_ask': {'queries': 'objects'},
     'tracklets_ask': {'queries': 'tracklets'},
+    'anchor_cue': {'anchor_cue': True},
     'logits': {'edge_update': 'logits'},
     'objects_ask_logits': {'queries': 'objects', 'edge_update': 'logits'},
     'tracklets_ask_logits_no_cue': {
@@ -204,7 +211,8 @@ def detections(batch, tracklets, head, seed=0):
     embeds = torch.randn(*shape, WIDTH, generator=generator, dtype=torch.double)
     anchors = torch.rand(*shape, 4, generator=generator, dtype=torch.double) * 0.8 + 0.1
     logits, boxes = head.torch(embeds, anchors)
-    return Detections(embeds, anchors, logits[None], boxes[None], queries=embeds)
+    entering = torch.rand(batch, tracklets, 4, generator=generator, dtype=torch.double)
+    return Detections(embeds, anchors, logits[None], boxes[None], embeds, entering)
 
 
 def record_layers(module):
@@ -312,7 +320,8 @@ def test_nothing_as_wide_as_m_is_kept_for_the_backward_pass(variant):
     module, objects, tracklets = SGLA(256, 8, 2, ffn_dims=8, **variant), 24, 16
     embeds = torch.randn(1, objects + tracklets, 256)
     anchors = torch.rand(1, objects + tracklets, 4)
-    frame = Detections(embeds, anchors, embeds[None, ..., :1], anchors[None], embeds)
+    entering = anchors[:, objects:]
+    frame = Detections(embeds, anchors, embeds[None, ..., :1], anchors[None], embeds, entering)
     kept = {}
 
     def keep(tensor):
@@ -364,14 +373,15 @@ def test_parameter_count_of_the_paper():
 
 
 def test_parameters_of_the_ablations():
-    """Table 5's rows and the rest have as many as the paper's; without the cue, no MLP."""
+    """Table 5's rows and the rest have as many as the paper's; each cue has an MLP."""
     counts = {
         name: sum(parameter.numel() for parameter in SGLA(**variant).parameters())
         for name, variant in VARIANTS.items()
     }
     deviation = (4 * 256 + 256) + (256 * 256 + 256)
     for name, count in counts.items():
-        assert count == 3_243_809 - (deviation if 'no_cue' in name else 0), name
+        cues = {'no_cue': 0, 'anchor_cue': 2}.get(name.removeprefix('tracklets_ask_logits_'), 1)
+        assert count == 3_243_809 + (cues - 1) * deviation, name
 
 
 def test_who_is_asked_stays_as_it_is(spread_parameters):
@@ -396,6 +406,17 @@ def test_the_scaled_cue_knows_no_size(spread_parameters):
     before, after = (sgla.deviation_mlp.read(b, 3, readers) for b in (boxes, smaller))
     torch.testing.assert_close(after, before)
     assert before.std() > 0.1
+
+
+def test_the_anchor_cue_is_all_that_knows_where_tracklets_came_from(spread_parameters):
+    """Other anchors before decoding, all else equal: other scores with the cue, none without."""
+    head, valid = SharedHead(), torch.ones(1, 3, dtype=torch.bool)
+    frame = detections(1, 3, head)
+    moved = frame._replace(entering_cxcywh=frame.entering_cxcywh / 2)
+    for variant, equal in (({}, True), (VARIANTS['anchor_cue'], False)):
+        module = build(variant, spread_parameters)
+        scores = [module(each, valid, head.torch).asso_logits for each in (frame, moved)]
+        assert torch.equal(*scores) is equal
 
 
 def test_unknown_variants_are_named():

@@ -67,13 +67,15 @@ def close(ours, reference, atol=1e-10):
 
 
 def take(found, queries, frames=slice(None)):
-    """Detections of some queries of some frames."""
+    """Detections of some queries of some frames, of which 7 are objects."""
+    slots = torch.arange(found.embeds.shape[1])[queries]
     return found._replace(
         embeds=found.embeds[frames][:, queries],
         anchors_cxcywh=found.anchors_cxcywh[frames][:, queries],
         logits=found.logits[:, frames][:, :, queries],
         boxes_cxcywh=found.boxes_cxcywh[:, frames][:, :, queries],
         queries=found.queries[frames][:, queries],
+        entering_cxcywh=found.entering_cxcywh[frames][:, slots[slots >= 7] - 7],
     )
 
 

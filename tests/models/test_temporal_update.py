@@ -41,7 +41,12 @@ def scene(memories, batch=1, seed=0):
     logits[..., 1] = 0.1
     logits[:, :, OBJECTS + WEAK] = -0.1
     detections = Detections(
-        draw(batch, queries, WIDTH), boxes[0], logits, boxes, draw(batch, queries, WIDTH)
+        draw(batch, queries, WIDTH),
+        boxes[0],
+        logits,
+        boxes,
+        draw(batch, queries, WIDTH),
+        boxes[0, :, OBJECTS:],
     )
     output = FrameOutput(
         detections, draw(batch, queries, WIDTH), logits, boxes, draw(batch, OBJECTS, SLOTS)
@@ -205,7 +210,10 @@ def test_slots_and_their_padding_are_those_of_equation_2(spread_parameters, kind
     live = [slot for slot in range(SLOTS) if slot != UNUSED]
     queries = [*range(OBJECTS), *(OBJECTS + slot for slot in live)]
     fewer = output._replace(
-        detections=output.detections._replace(queries=output.detections.queries[:, queries]),
+        detections=output.detections._replace(
+            queries=output.detections.queries[:, queries],
+            entering_cxcywh=output.detections.entering_cxcywh[:, live],
+        ),
         embeds=output.embeds[:, queries],
         logits=output.logits[:, :, queries],
         boxes_cxcywh=output.boxes_cxcywh[:, :, queries],

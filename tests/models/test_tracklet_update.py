@@ -20,7 +20,7 @@ def state_and_output():
     boxes = boxes + offsets
     logits = torch.zeros(1, 1, 7, 1)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits, boxes, embeds),
+        Detections(embeds, boxes[0], logits, boxes, embeds, boxes[0]),
         embeds,
         logits,
         boxes,

@@ -75,12 +75,15 @@ class ScaledDeviation(RelativeDeviation):
 
 
 def scaled_differences(objects_cxcywh: Tensor, tracklets_cxcywh: Tensor) -> Tensor:
-    """``((x_i - x_j) / w_j, (y_i - y_j) / h_j, log(w_i / w_j), log(h_i / h_j))``, R-CNN's box
-    encoding with tracklet ``j`` for the anchor, ``(B, Nd, Nt, 4)``.
+    """``(f((x_i - x_j) / w_j), f((y_i - y_j) / h_j), log(w_i / w_j), log(h_i / h_j))``, R-CNN's box
+    encoding with tracklet ``j`` for the anchor, ``(B, Nd, Nt, 4)``. There, ``f(u) = sign(u) log(1 + 4|u|)``
+    keeps what is many sizes away within the range of the others.
     """
     centres = objects_cxcywh[:, :, None, :2] - tracklets_cxcywh[:, None, :, :2]
     sizes, unit = (
         boxes[..., 2:].clamp(min=_SMALLEST) for boxes in (objects_cxcywh, tracklets_cxcywh)
     )
+    steps = centres / unit[:, None]
+    steps = steps.sign() * (4 * steps.abs()).log1p()
     ratios = sizes.log()[:, :, None] - unit.log()[:, None]
-    return torch.cat([centres / unit[:, None], ratios], -1)
+    return torch.cat([steps, ratios], -1)

@@ -20,8 +20,8 @@ def _sibling(parent: Registry, *locations: str) -> Registry:
     return Registry(parent.name, parent=parent, scope='lamotr_mm', locations=modules)
 
 
-# networks, losses and layers; other trackers
-MODELS = _sibling(MMENGINE_MODELS, 'models', 'peers')
+# networks, losses and layers; lifecycles; other trackers
+MODELS = _sibling(MMENGINE_MODELS, 'models', 'tracking', 'peers')
 # real and synthetic video
 DATASETS = _sibling(MMENGINE_DATASETS, 'datasets')
 # the order in which start frames are visited

@@ -4,6 +4,8 @@ What belongs here implements an equation or section of the paper on tensors, or 
 May import: tracking.
 """
 
+from .ablation_losses import ContrastiveTrackingLoss, SingleDecoderLoss
+from .association import CombinedAssociation, FeatureAssociation, IoUAssociation, NoAssociation
 from .criterion import DecoupledTrackingLoss
 from .folded_mobilenetv2 import FoldedMobileNetV2
 from .lamotr import LAMOTR
@@ -16,11 +18,17 @@ from .tracklet_update import TrackletUpdate
 __all__ = [
     'LAMOTR',
     'SGLA',
+    'CombinedAssociation',
+    'ContrastiveTrackingLoss',
     'DecoupledTrackingLoss',
     'DeformableSOTDHead',
     'DenseProposals',
+    'FeatureAssociation',
     'FoldedMobileNetV2',
+    'IoUAssociation',
+    'NoAssociation',
     'SOTDHead',
+    'SingleDecoderLoss',
     'TemporalAggregation',
     'TemporalInteraction',
     'TrackletUpdate',

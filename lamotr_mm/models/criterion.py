@@ -37,7 +37,8 @@ class FrameLosses(NamedTuple):
         asso: scalar, sum of the association loss over the batch.
         prefixes: of the loss names of each head.
         num_targets: scalar, targets in the frame over the batch.
-        num_pairs: scalar, valid object-tracklet pairs over the batch.
+        num_pairs: scalar, terms of the association loss over the batch: valid object-tracklet
+            pairs.
         matched_object: ``(B, K)`` int64, the object of each slot's target by the final matching;
             -1: none.
         counts: association at the gate: ``asso_tp``, ``asso_fp``, ``asso_fn``.
@@ -125,7 +126,11 @@ class DecoupledTrackingLoss(nn.Module):
         logits = torch.cat([decoder.logits, output.logits])
         boxes = torch.cat([decoder.boxes_cxcywh, output.boxes_cxcywh])
         matched = [*range(len(decoder.logits)), -1]
-        assignment = self._match(logits[matched, :, :split], boxes[matched, :, :split], targets)
+        assignment = self._match(
+            logits[matched, :, :split],
+            boxes[matched, :, :split],
+            self._object_targets(targets, valid),
+        )
         final = assignment[-1]
         slots = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
         tracklet_target = torch.where(targets.present & valid, slots, -1)
@@ -142,19 +147,17 @@ class DecoupledTrackingLoss(nn.Module):
         unknown_pairs = unknown[-1, :, :split, None] & unknown[-1, :, None, split:]
         pairs, truth = _pair_targets(final, valid, targets.present)
         counted_pairs = pairs & ~unknown_pairs
-        bce = F.binary_cross_entropy_with_logits(
-            output.asso_logits, truth.float(), reduction='none'
-        )
+        asso, num_pairs = self._association(output.asso_logits, pairs, counted_pairs, truth)
         return FrameLosses(
             heads=self._set_losses(logits, boxes, assignment, counted, targets, split),
-            asso=self.weights['asso'] * (bce * counted_pairs).sum(),
+            asso=self.weights['asso'] * asso,
             prefixes=[
                 *(f'd{i}.' for i in range(len(decoder.logits))),
                 *(f's{i}.' for i in range(len(output.logits) - 1)),
                 '',
             ],
             num_targets=targets.present.sum(),
-            num_pairs=pairs.sum(),
+            num_pairs=num_pairs,
             matched_object=_invert(final, valid.shape[1]),
             counts=self._counts(output.asso_logits.sigmoid(), counted_pairs, truth),
         )
@@ -174,6 +177,23 @@ class DecoupledTrackingLoss(nn.Module):
         for name in frames[0].counts:
             losses[name] = torch.stack([f.counts[name] for f in frames]).sum().float()
         return losses
+
+    def _object_targets(self, targets: FrameTargets, valid: Tensor) -> FrameTargets:
+        """Those that objects are matched with: all, whether they have a tracklet or not."""
+        return targets
+
+    def _association(
+        self, asso_logits: Tensor, pairs: Tensor, counted: Tensor, truth: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Step 3. Sum of the association loss over a frame, and the number of its terms.
+
+        Args:
+            asso_logits: ``(B, Nd, K)`` float32, of ``S``.
+            pairs, counted, truth: ``(B, Nd, K)`` bool, valid pairs, those of them that are not
+                left out, and ``g^score``.
+        """
+        bce = F.binary_cross_entropy_with_logits(asso_logits, truth.float(), reduction='none')
+        return (bce * counted).sum(), pairs.sum()
 
     @torch.no_grad()
     def _match(self, logits: Tensor, boxes_cxcywh: Tensor, targets: FrameTargets) -> Tensor:

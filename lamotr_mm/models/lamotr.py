@@ -12,7 +12,7 @@ from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
 from lamotr_mm.registry import MODELS
-from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, Lifecycle
+from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
 from lamotr_mm.tracking.session import Session, enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
@@ -41,7 +41,7 @@ class LAMOTR(BaseMOTModel):
         proposals: config of a :class:`DenseProposals`, if object queries are to start from a
             detector's boxes; ``sotd_head.takes_proposals`` must be set as well.
         clip_tracklets: arguments of :class:`ClipTracklets`.
-        lifecycle: arguments of :class:`Lifecycle`.
+        lifecycle: config of a :class:`Lifecycle`, which is the default of its ``type``.
         tracklet_slots: slots that a video starts with; they double when they are full.
         out_score_thr: output tracks with a score above it (probability).
         out_min_area: output tracks with an area above it, px^2 of the original image.
@@ -93,7 +93,7 @@ class LAMOTR(BaseMOTModel):
                 f'sotd_head.num_queries={self.sotd_head.num_queries}'
             )
         self.clip_tracklets = ClipTracklets(**(clip_tracklets or {}))
-        self.lifecycle = Lifecycle(**(lifecycle or {}))
+        self.lifecycle = MODELS.build({'type': 'lamotr_mm.Lifecycle', **(lifecycle or {})})
         self.tracklet_slots = tracklet_slots
         self.out_score_thr = out_score_thr
         self.out_min_area = out_min_area

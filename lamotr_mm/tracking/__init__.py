@@ -3,3 +3,8 @@
 What belongs here decides on arrays and holds the state of a video; it has no parameters and knows
 no network. May import: nothing of ours.
 """
+
+from .lifecycle import Lifecycle
+from .two_stage import TwoStageLifecycle
+
+__all__ = ['Lifecycle', 'TwoStageLifecycle']

@@ -9,6 +9,7 @@ import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
+from ..registry import MODELS
 from .session import NO_TRACK, TrackTable
 
 
@@ -61,6 +62,7 @@ class FrameTracks(NamedTuple):
     matches: np.ndarray
 
 
+@MODELS.register_module()
 @dataclass
 class Lifecycle:
     """Assigns objects to tracklets by ``S`` and decides who lives, in the `TrackTable` of a video.
@@ -136,7 +138,7 @@ class Lifecycle:
         table.vote(present, frame.tracklet_labels[present], frame.tracklet_scores[present])
         table.vote(born[:, 1], frame.object_labels[born[:, 0]], frame.object_scores[born[:, 0]])
         if self.report == 'object':
-            frame = _with_objects(frame, matches)
+            frame = with_objects(frame, matches)
         return _report(table, frame, self._objects(frame), matches, present, born)
 
     def _objects(self, frame: FrameScores) -> np.ndarray:
@@ -149,9 +151,9 @@ class Lifecycle:
         allowed &= self._comparable(frame.object_labels[:, None], table.labels)
         objects, live = self._objects(frame), table.live
         lost = table.misses[live] > 0
-        first = _best_pairs(frame.association, allowed, objects, live[~lost])
+        first = best_pairs(frame.association, allowed, objects, live[~lost])
         left = np.setdiff1d(objects, first[:, 0])
-        rest = _best_pairs(frame.association, allowed, left, live[lost])
+        rest = best_pairs(frame.association, allowed, left, live[lost])
         return np.concatenate([first, rest])
 
     def _comparable(self, labels: np.ndarray | int, others: np.ndarray) -> np.ndarray:
@@ -201,7 +203,7 @@ class Lifecycle:
         return np.array(born, dtype=np.int64).reshape(-1, 2)
 
 
-def _best_pairs(
+def best_pairs(
     association: np.ndarray, allowed: np.ndarray, objects: np.ndarray, slots: np.ndarray
 ) -> np.ndarray:
     """One-to-one allowed (object, slot) pairs with the largest sum of ``S``."""
@@ -214,7 +216,7 @@ def _best_pairs(
     return np.stack([objects[rows[passed]], slots[columns[passed]]], 1)
 
 
-def _with_objects(frame: FrameScores, matches: np.ndarray) -> FrameScores:
+def with_objects(frame: FrameScores, matches: np.ndarray) -> FrameScores:
     """Matched tracklets with the boxes of their objects and the larger scores."""
     objects, slots = matches.T
     boxes, scores = frame.tracklet_boxes_xyxy.copy(), frame.tracklet_scores.copy()

@@ -19,11 +19,14 @@ PAGE = (ROOT / 'docs' / 'ablations.md').read_text()
 # | paper | config | options | what changes |
 ROWS = re.findall(r'^\| [^|]+ \| (?:`([\w-]+\.py)`)? ?\| `([\w.=]+)`', PAGE, re.MULTILINE)
 OPTIONS = {name: option for name, option in ROWS if name}
+# Table 4's other rows: | row | config | S | ...
+BY_HAND = re.findall(r'^\| [^|]+ \| `([\w-]+\.py)` \| `\w+Association`', PAGE, re.MULTILINE)
 # what an update of another width says of itself
 WIDTHS = ('embed_dims', 'ffn_dims')
-# Table 6 and the relative-deviation MLP; the others have the paper's parameters
+# Table 6 and the relative-deviation MLPs; the others have the paper's parameters
 ADDED = {
     'no-spatial-cue_synthetic.py': -((4 * 256 + 256) + (256 * 256 + 256)),
+    'anchor-cue_synthetic.py': (4 * 256 + 256) + (256 * 256 + 256),
     'tan_synthetic.py': 1_512_960,
     'tim_synthetic.py': 3_089_664,
 }
@@ -47,7 +50,8 @@ def trainable(config: Config) -> int:
 
 def test_the_page_lists_every_config_and_three_numbers():
     assert len(ROWS) - len(OPTIONS) == 3
-    assert sorted(OPTIONS) == sorted(path.name for path in FOLDER.glob('*.py'))
+    assert len(BY_HAND) == 4
+    assert sorted([*OPTIONS, *BY_HAND]) == sorted(path.name for path in FOLDER.glob('*.py'))
     for name in ADDED:  # and in its table of parameters
         assert f'| {50_288_623 + ADDED[name]:,} |' in PAGE
 

@@ -1,4 +1,4 @@
-"""Every config loads and builds; the paper's recipe; other backbones train a step and track."""
+"""Every config loads and builds; the paper's recipe; variants train a step and track."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +18,7 @@ NAMES = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.py')]
 NAMES = sorted(name for name in NAMES if '_base_' not in name)
 # LA-MOTR's detections and a tracker without weights
 PEERS = [name for name in NAMES if name.startswith('peers/')]
+ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]
 REGISTRIES = [
     getattr(registry, name)
     for name in ('MODELS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'HOOKS')
@@ -201,7 +202,6 @@ def test_learning_rates(name):
     assert rates == {2e-4: trainable(model) - slow, 2e-5: slow}
 
 
-ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]
 VARIANTS = [
     *ABLATIONS,
     'lamotr_r18_dancetrack.py',
@@ -215,7 +215,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize('name', VARIANTS)
-def test_another_model_trains_a_step_and_tracks(name, monkeypatch):
+def test_variant_trains_a_step_and_tracks(name, monkeypatch):
     """Every trainable parameter gets a gradient: DDP needs no find_unused_parameters."""
     config = load(name, sotd_head__num_queries=20, clip_tracklets__score_thr=0.0)
     config.model.clip_tracklets.update(iou_thr=-1.0, drop_prob=0.0)
@@ -245,3 +245,13 @@ def test_another_model_trains_a_step_and_tracks(name, monkeypatch):
     alive = second[0][0].pred_track_instances.instances_id
     assert len(born) > 0
     assert set(born.tolist()) & set(alive.tolist())
+
+
+@pytest.mark.parametrize('row', ['iou', 'feature', 'combination', 'single-decoder'])
+def test_rows_of_table_4_differ_in_the_association_alone(row):
+    """Data, schedule, features, detector and choice of tracklets in training are the base's."""
+    config, base = load(f'ablations/{row}_synthetic.py'), load('lamotr_synthetic.py')
+    for key in ('train_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler'):
+        assert config[key] == base[key]
+    for key in ('backbone', 'neck', 'encoder', 'sotd_head', 'clip_tracklets'):
+        assert config.model[key] == base.model[key]

@@ -23,9 +23,10 @@ from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.frame_meta import frame_number
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.models.structures import FrameFeatures
-from lamotr_mm.tracking.lifecycle import Lifecycle
+from lamotr_mm.tracking import TwoStageLifecycle
 
-LIFECYCLE_KEYS = [f'lifecycle.{f.name}' for f in dataclasses.fields(Lifecycle) if f.init]
+# those of every lifecycle; a model has the ones of its own
+LIFECYCLE_KEYS = [f'lifecycle.{f.name}' for f in dataclasses.fields(TwoStageLifecycle)]
 # keys of the model's config that no image feature depends on
 UPDATE_KEYS = [f'tracklet_update.{name}' for name in ('weight', 'anchor')]
 KEYS = [*LIFECYCLE_KEYS, 'out_score_thr', 'out_min_area', *UPDATE_KEYS]
@@ -129,14 +130,17 @@ def settings_of(model: LAMOTR, keys: Collection[str]) -> dict[str, float]:
     """Present values of some of `KEYS`.
 
     Raises:
-        ValueError: a key is none of them.
+        ValueError: a key is none of them, or the model has no such part.
     """
     values = {}
     for key in keys:
         if key not in KEYS:
             raise ValueError(f'{key} cannot be replayed, only {", ".join(KEYS)} can')
         part, _, name = key.rpartition('.')
-        values[key] = getattr(getattr(model, part) if part else model, name)
+        owner = getattr(model, part) if part else model
+        if not hasattr(owner, name):
+            raise ValueError(f'{key} cannot be replayed: {type(owner).__name__} has no {name}')
+        values[key] = getattr(owner, name)
     return values
 
 

@@ -70,7 +70,7 @@ class IoUAssociation(_Association):
     def similarity(self, detections: Detections, num_tracklets: int) -> Tensor:
         """IoU."""
         boxes_xyxy = bbox_cxcywh_to_xyxy(widen(detections.boxes_cxcywh[-1]))
-        return bbox_overlaps(boxes_xyxy[:, :-num_tracklets], boxes_xyxy[:, -num_tracklets:])
+        return bbox_overlaps(*_sides(boxes_xyxy, num_tracklets))
 
 
 @MODELS.register_module()
@@ -100,7 +100,8 @@ class FeatureAssociation(_Association):
     @float32_island
     def _cosine(self, embeds: Tensor, num_tracklets: int) -> Tensor:
         features = F.normalize(self.reid_branch(embeds), dim=-1)
-        return features[:, :-num_tracklets] @ features[:, -num_tracklets:].mT
+        objects, tracklets = _sides(features, num_tracklets)
+        return objects @ tracklets.mT
 
 
 @MODELS.register_module()
@@ -121,3 +122,9 @@ class CombinedAssociation(FeatureAssociation):
         """The mean."""
         appearance = super().similarity(detections, num_tracklets)
         return (appearance + self.iou.similarity(detections, num_tracklets)) / 2
+
+
+def _sides(values: Tensor, num_tracklets: int) -> tuple[Tensor, Tensor]:
+    """``(B, Nd + Nt, c)`` of the objects and of the tracklets, of which there may be none."""
+    objects, tracklets = values.tensor_split([values.shape[1] - num_tracklets], 1)
+    return objects, tracklets

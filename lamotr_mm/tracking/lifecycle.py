@@ -9,7 +9,7 @@ import numpy as np
 from mmdet.evaluation.functional import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
-from ..registry import MODELS
+from lamotr_mm.registry import MODELS
 from .session import NO_TRACK, TrackTable
 
 

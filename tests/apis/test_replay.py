@@ -138,6 +138,9 @@ def test_only_what_no_feature_depends_on_can_be_set(model):
         ValueError, match=r'sgla\.num_heads cannot be replayed, only lifecycle\.det'
     ):
         settings_of(model, ['sgla.num_heads'])
+    # of ablations, which this model is not
+    with pytest.raises(ValueError, match='Lifecycle has no low_gate'):
+        settings_of(model, ['lifecycle.low_gate'])
 
 
 # ---------------------------------------------------------------- the tool

@@ -10,6 +10,6 @@ model = dict(
         embed_dims=embed_dims,
         feature_dims=embed_dims,
     ),
-    criterion=dict(type='lamotr_mm.ContrastiveTrackingLoss', asso_weight=1.0),
+    criterion=dict(type='lamotr_mm.ContrastiveTrackingLoss', asso_weight=1.0, gate=0.75),
     lifecycle=dict(gate=0.75, low_gate=0.75),  # a cosine of 0.5
 )

@@ -17,7 +17,7 @@ BASE = ROOT / 'configs' / 'lamotr_synthetic.py'
 PAPER = ROOT / 'configs' / 'lamotr_dancetrack.py'
 PAGE = (ROOT / 'docs' / 'ablations.md').read_text()
 # | paper | config | options | what changes |
-ROWS = re.findall(r'^\| [^|]+ \| (?:`([\w-]+\.py)`)? ?\| `([\w.=]+)`', PAGE, re.MULTILINE)
+ROWS = re.findall(r'^\| [^|]+ \| (?:`([\w-]+\.py)`)? ?\| `([\w.]+=[\w.]+)`', PAGE, re.MULTILINE)
 OPTIONS = {name: option for name, option in ROWS if name}
 # Table 4's other rows: | row | config | S | ...
 BY_HAND = re.findall(r'^\| [^|]+ \| `([\w-]+\.py)` \| `\w+Association`', PAGE, re.MULTILINE)

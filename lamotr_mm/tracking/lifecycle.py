@@ -10,6 +10,7 @@ from mmdet.evaluation.functional import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
 from lamotr_mm.registry import MODELS
+
 from .session import NO_TRACK, TrackTable
 
 

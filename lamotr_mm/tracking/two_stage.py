@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamotr_mm.registry import MODELS
+
 from .lifecycle import FrameScores, FrameTracks, Lifecycle, best_pairs, with_objects
 from .session import TrackTable
 

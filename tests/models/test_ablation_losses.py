@@ -24,7 +24,7 @@ def make_frame(objects, tracklets, present, valid, asso_logits=None, layers=1):
     if asso_logits is None:
         asso_logits = torch.full((1, len(objects), len(tracklets)), -9.0)
     output = FrameOutput(
-        Detections(embeds, boxes[0], logits[:-1], boxes[:-1]),
+        Detections(embeds, boxes[0], logits[:-1], boxes[:-1], embeds, boxes[0]),
         *(embeds, logits[-1:], boxes[-1:], asso_logits),
     )
     present, valid = (torch.tensor([flags], dtype=torch.bool) for flags in (present, valid))

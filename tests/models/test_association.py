@@ -27,9 +27,9 @@ def detections():
     boxes = draw(LAYERS, 2, queries, 4).sigmoid() * 0.5 + 0.2
     boxes[-1, 0, OBJECTS] = boxes[-1, 0, 0]  # IoU 1
     boxes[-1, 0, OBJECTS + 1] = torch.tensor([0.05, 0.05, 0.01, 0.01])  # touches nobody
-    return Detections(
-        draw(2, queries, WIDTH), draw(2, queries, 4).sigmoid(), draw(LAYERS, 2, queries, 2), boxes
-    )
+    embeds, anchors = draw(2, queries, WIDTH), draw(2, queries, 4).sigmoid()
+    entering = anchors[:, OBJECTS:]
+    return Detections(embeds, anchors, draw(LAYERS, 2, queries, 2), boxes, embeds, entering)
 
 
 def associate(module, detections):

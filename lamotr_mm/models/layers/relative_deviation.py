@@ -76,8 +76,8 @@ class ScaledDeviation(RelativeDeviation):
 
 def scaled_differences(objects_cxcywh: Tensor, tracklets_cxcywh: Tensor) -> Tensor:
     """``(f((x_i - x_j) / w_j), f((y_i - y_j) / h_j), log(w_i / w_j), log(h_i / h_j))``, R-CNN's box
-    encoding with tracklet ``j`` for the anchor, ``(B, Nd, Nt, 4)``. There, ``f(u) = sign(u) log(1 + 4|u|)``
-    keeps what is many sizes away within the range of the others.
+    encoding with tracklet ``j`` for the anchor, ``(B, Nd, Nt, 4)``. ``f(u)``, which is
+    ``sign(u) log(1 + 4 |u|)``, keeps what is many sizes away within the range of the others.
     """
     centres = objects_cxcywh[:, :, None, :2] - tracklets_cxcywh[:, None, :, :2]
     sizes, unit = (

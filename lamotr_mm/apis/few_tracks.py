@@ -36,9 +36,15 @@ def training_data(cfg: Config) -> str:
     dataset = (cfg.get('train_dataloader') or {}).get('dataset')
     if not dataset:
         return 'what they were trained on, which the config does not say'
-    parts = list(leaf_datasets(dataset))
-    classes = dict.fromkeys(name for part in parts for name in _classes(part))
-    return f'{", ".join(classes) or "objects"} of {" and ".join(map(_source, parts))}'
+    sources = map(_source, leaf_datasets(dataset))
+    return f'{", ".join(class_names(cfg)) or "objects"} of {" and ".join(sources)}'
+
+
+def class_names(cfg: Config) -> tuple[str, ...]:
+    """Names of the labels 0, 1, ... that a config trains on; () where it does not say."""
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset')
+    parts = leaf_datasets(dataset) if dataset else ()
+    return tuple(dict.fromkeys(name for part in parts for name in _classes(part)))
 
 
 def _classes(dataset: dict) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Track frames that are in memory: a model from its config and weights, and a stream of results."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -183,7 +183,7 @@ def track_frames(
 
 def prepare_frames(
     model: LAMOTR, frames: Iterable[tuple[int, np.ndarray]], pipeline: Compose
-) -> Iterator[PreparedFrame]:
+) -> Generator[PreparedFrame, None, None]:
     """The half of :func:`track_frames` that knows nothing of tracks and may run ahead in another
     thread: resizing, normalising, moving to the model's device. Arguments and errors as there.
     """
@@ -209,11 +209,17 @@ def prepare_frames(
 
 
 def track_prepared(
-    model: LAMOTR, frames: Iterable[PreparedFrame]
+    model: LAMOTR, frames: Iterable[PreparedFrame], live: bool = False
 ) -> Iterator[tuple[int, np.ndarray, DetDataSample]]:
-    """The other half of :func:`track_frames`, on the frames of :func:`prepare_frames`."""
-    session = model.new_session()
+    """The other half of :func:`track_frames`, on the frames of :func:`prepare_frames`.
+
+    With ``live``, a gap in the numbers is time that passed: see :meth:`Session.skip`.
+    """
+    session, last = model.new_session(), None
     for number, image, data in frames:
+        if live and last is not None:
+            session.skip(number - last - 1, model.lifecycle.miss_tolerance)
+        last = number
         with torch.no_grad():
             sample = model.predict(**data, session=session)[0][0]
         yield number, image, sample

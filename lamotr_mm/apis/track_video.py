@@ -2,11 +2,13 @@
 
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
+from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from lamotr_mm.io.files import replace_on_success
@@ -20,6 +22,8 @@ from lamotr_mm.visualization.draw_tracks import TrackPainter
 
 from .few_tracks import few_tracks_hint
 from .inferencer import build_pipeline, prepare_frames, track_prepared
+
+OnFrame = Callable[[int, np.ndarray, DetDataSample], bool | None]
 
 
 class TrackSummary(NamedTuple):
@@ -53,11 +57,13 @@ def track_video(
     mot_out: str | Path | None = None,
     sheet: str | Path | None = None,
     progress: bool = True,
+    on_frame: OnFrame | None = None,
 ) -> TrackSummary:
     """Track a video in one pass with bounded memory. A file appears whole or not at all.
 
     Frames are read and prepared in one thread, drawn and written in another, a few at most in each,
-    while the network works on the one between them.
+    while the network works on the one between them. Of a live source no frame is prepared ahead: it
+    would be older than the newest.
 
     Args:
         model: of :func:`lamotr_mm.apis.inferencer.init_model`.
@@ -67,6 +73,7 @@ def track_video(
             numbers, box in px.
         sheet: PNG with a few frames of the drawn video.
         progress: show frames done and frames per second on stderr.
+        on_frame: is called with (number, image, sample) of each frame; returns True to stop.
 
     Raises:
         ValueError: an output would replace the input or has the wrong suffix; see also
@@ -80,13 +87,16 @@ def track_video(
     ids, boxes = set(), 0
     prepared = prepare_frames(model, frames, build_pipeline(model.cfg))
     with _Outputs(frames.fps, out, mot_out, sheet) as outputs:
-        with WriteBehind(outputs.write) as behind, closing(read_ahead(prepared)) as ahead:
-            for number, image, sample in track_prepared(model, ahead):
+        source = prepared if frames.live else read_ahead(prepared)
+        with WriteBehind(outputs.write) as behind, closing(source) as ahead:
+            for number, image, sample in track_prepared(model, ahead, frames.live):
                 tracks = sample.pred_track_instances
                 ids.update(tracks.instances_id.tolist())
                 boxes += len(tracks)
                 behind.put(number, image, tracks)
                 meter.update()
+                if on_frame is not None and on_frame(number, image, sample):
+                    break
         outputs.write_sheet()
     meter.finish()
     hint = few_tracks_hint(model.cfg, meter.count, boxes)
@@ -205,10 +215,10 @@ class Progress:
             print(text, file=self.stream, flush=True)
 
 
-def _check_outputs(files: list[Path], source: Path) -> None:
+def _check_outputs(files: list[Path], source: Path | str) -> None:
     resolved = [file.resolve() for file in files]
     for file, where in zip(files, resolved):
-        if where == source.resolve():
+        if where == Path(source).resolve():
             raise ValueError(f'{file} is the input: name another file for the output')
         if resolved.count(where) > 1:
             raise ValueError(f'{file} is named for two outputs')

@@ -1,10 +1,11 @@
-"""What `tools/train.py` and `tools/test.py` share: reading a config, and starting without GPUs."""
+"""What training and testing share: reading a config, and starting without GPUs."""
 
 import argparse
 import difflib
 import inspect
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mmengine.runner import Runner
 from lamotr_mm.weights.checkpoints import existing_checkpoint
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+CFG_OPTIONS_HELP = '--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=2'
 # read by the Runner from the config itself, beside its named arguments
 _RUNNER_KEYS = {*inspect.signature(Runner.__init__).parameters, 'sync_bn', 'find_unused_parameters'}
 
@@ -43,7 +45,21 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str] | None) -> argpa
     try:
         return parser.parse_args(argv)
     except ValueError:  # mmengine's DictAction splits at '=' unchecked
-        parser.error('--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=2')
+        parser.error(CFG_OPTIONS_HELP)
+
+
+def parse_cfg_options(pairs: Sequence[str]) -> dict | None:
+    """Dotted key -> value of ``KEY=VALUE`` texts; None for none.
+
+    Raises:
+        ValueError: one of them is no KEY=VALUE.
+    """
+    parser = argparse.ArgumentParser()
+    add_cfg_options(parser)
+    try:
+        return parser.parse_args(['--cfg-options', *pairs]).cfg_options if pairs else None
+    except ValueError as error:  # mmengine's DictAction splits at '=' unchecked
+        raise ValueError(CFG_OPTIONS_HELP) from error
 
 
 def existing_file(path: str, what: str) -> str:

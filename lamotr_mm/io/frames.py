@@ -1,20 +1,26 @@
-"""Frames of a video file, a folder of images or one image: lazily, one frame at a time."""
+"""Frames of whatever a user names: lazily, one frame at a time. See :func:`open_frames`."""
 
+import glob
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import urlsplit
 
 import av
 import mmcv
 import numpy as np
 
+from .frame_source import DEFAULT_FPS, FrameReadError, FrameSource
+from .live import LiveSource
 from .mot_folder import (
     IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
     MOTFormatError,
     has_suffix,
     image_dir,
     image_files,
+    natural_key,
     number_files,
     read_seqinfo,
 )
@@ -22,69 +28,16 @@ from .video_end import VideoEnd
 
 _logger = logging.getLogger(__name__)
 
-DEFAULT_FPS = 25.0  # of a folder that doesn't say
-
-
-class FrameReadError(ValueError):
-    """An input that can't be read; the message names the file, the frame and the remedy, if any."""
-
-
-class FrameSource:
-    """Frames of one video, in order. Iterating again starts again; one frame is held at a time.
-
-    Iterating yields ``(frame_number, image)``: the number is the input's own, from 1; the image is
-    ``(H, W, 3)`` uint8 BGR, the same size for all frames.
-
-    Attributes:
-        path: the input.
-        name: short name of the video, for output files.
-        fps: frames per second.
-        size: ``(width, height)`` in px.
-        num_frames: number of frames from ``start`` to ``end``, None where the input doesn't say.
-    """
-
-    path: Path
-    name: str
-    fps: float
-    size: tuple[int, int]
-    num_frames: int | None
-
-    def __init__(self, path: Path, start: int | None, end: int | None) -> None:
-        self.path = path
-        self.start = 1 if start is None else start
-        self.end = end
-        if self.start < 1:
-            raise ValueError(f'start={start}: frames are numbered from 1')
-        if end is not None and end < self.start:
-            raise ValueError(f'end={end} lies before start={self.start}')
-
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        number = None
-        for number, image in self._read():
-            if (image.shape[1], image.shape[0]) != self.size:
-                raise FrameReadError(
-                    f'{self._describe(number)} is {image.shape[1]}x{image.shape[0]} px, the frames '
-                    f'before it are {self.size[0]}x{self.size[1]}: all must have one size'
-                )
-            yield number, image
-        if number is None:
-            raise FrameReadError(f'{self.path} has no frame at or after {self.start}')
-        if self.end is not None and number < self.end:
-            _logger.warning(f'{self.path} ends with frame {number}, before end={self.end}')
-
-    def _read(self) -> Iterator[tuple[int, np.ndarray]]:
-        raise NotImplementedError
-
-    def _describe(self, number: int) -> str:
-        return f'{self.path}: frame {number}'
+# what is tracked: file, folder, pattern, address, camera, or images
+Source = str | Path | int | np.ndarray | Sequence[str | Path] | Sequence[np.ndarray]
 
 
 class VideoFile(FrameSource):
     """A video in any format that FFmpeg decodes; see :func:`open_frames`."""
 
-    def __init__(self, path: Path, start: int | None = None, end: int | None = None) -> None:
+    def __init__(self, path: Path | str, start: int | None = None, end: int | None = None) -> None:
         super().__init__(path, start, end)
-        self.name = path.stem
+        self.name = _file_of(path).stem
         with self._open() as container:
             stream = container.streams.video[0]
             self.fps = float(stream.average_rate or DEFAULT_FPS)
@@ -153,25 +106,39 @@ class VideoFile(FrameSource):
 
 
 class ImageFolder(FrameSource):
-    """A folder of images, or one image; see :func:`open_frames`."""
+    """A folder of images, one image, or a list of them; see :func:`open_frames`.
 
-    def __init__(self, path: Path, start: int | None = None, end: int | None = None) -> None:
+    Args:
+        path: the folder or image; of a list, what stands for it in messages and names.
+        start, end: first and last frame.
+        files: {frame number: file} of a list.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        start: int | None = None,
+        end: int | None = None,
+        files: dict[int, Path] | None = None,
+    ) -> None:
         super().__init__(path, start, end)
+        info: dict[str, str] = {}
         try:
-            info, numbered = _list_folder(path) if path.is_dir() else ({}, {1: path})
+            if files is None:
+                info, files = _list_folder(path) if path.is_dir() else ({}, {1: path})
         except MOTFormatError as error:
             raise FrameReadError(str(error)) from error
         self.name = info.get('name') or path.stem
         self.fps = float(info.get('framerate', DEFAULT_FPS))
         self._files = [
             (number, file)
-            for number, file in numbered.items()
+            for number, file in files.items()
             if number >= self.start and (end is None or number <= end)
         ]
         self.num_frames = len(self._files)
         if not self._files:
             raise FrameReadError(
-                f'{path} has frames {min(numbered)} to {max(numbered)}, none from '
+                f'{path} has frames {min(files)} to {max(files)}, none from '
                 f'start={self.start}' + ('' if end is None else f' to end={end}')
             )
         self._warn_of_gaps()
@@ -211,16 +178,45 @@ class ImageFolder(FrameSource):
         return image
 
 
-def open_frames(path: str | Path, start: int | None = None, end: int | None = None) -> FrameSource:
-    """Opens a video file, a folder of images or a single image.
+class ImageArrays(FrameSource):
+    """Images in memory; see :func:`open_frames`."""
 
-    A folder holds jpg, png, bmp or webp images in natural order (``f2`` before ``f10``). Names that
-    are numbers give the frame numbers (shifted by 1 where they start from 0); otherwise frames are
-    counted from 1. A MOTChallenge sequence folder (``seqinfo.ini``, ``img1/``) is accepted, too,
-    and gives its frame rate and name.
+    def __init__(
+        self, images: Sequence[np.ndarray], start: int | None = None, end: int | None = None
+    ) -> None:
+        super().__init__('arrays', start, end)
+        self.name, self.fps = 'arrays', DEFAULT_FPS
+        self._images = images
+        last = len(images) if end is None else min(end, len(images))
+        self.num_frames = max(last - self.start + 1, 0)
+        for number, image in self._read():
+            if getattr(image, 'ndim', 0) != 3:
+                raise FrameReadError(
+                    f'{self._describe(number)} is no image: expected (height, width, 3) uint8 BGR'
+                )
+        first = images[0]
+        self.size = (first.shape[1], first.shape[0])
+
+    def _read(self) -> Iterator[tuple[int, np.ndarray]]:
+        yield from list(enumerate(self._images, start=1))[self.start - 1 : self.end]
+
+
+def open_frames(source: Source, start: int | None = None, end: int | None = None) -> FrameSource:
+    """Opens whatever shows one video.
+
+    - A video file, or the address of one (``https://host/video.mp4``).
+    - A folder of jpg, png, bmp or webp images in natural order (``f2`` before ``f10``). Names that
+      are numbers give the frame numbers (shifted by 1 where they start from 0); otherwise frames
+      are counted from 1. A MOTChallenge sequence folder (``seqinfo.ini``, ``img1/``) is accepted,
+      too, and gives its frame rate and name.
+    - A pattern (``shots/*.png``), which names images, numbered as in a folder, or one video.
+    - A list of image files, numbered from 1 in the given order; one image.
+    - Arrays: ``(H, W, 3)`` uint8 BGR, a list of them, or ``(T, H, W, 3)``.
+    - A camera's number (``0``, also as text) or a stream's address (``rtsp://...``, ``http://...``):
+      a :class:`LiveSource`.
 
     Args:
-        path: the input.
+        source: the input.
         start: first frame, in the input's own numbering from 1. Default: the first there is.
         end: last frame. Where the input is shorter, what there is is read, with a warning.
 
@@ -228,15 +224,64 @@ def open_frames(path: str | Path, start: int | None = None, end: int | None = No
         :class:`FrameSource`. The first frame is decoded to learn the size.
 
     Raises:
-        FileNotFoundError: ``path`` doesn't exist.
+        FileNotFoundError: there is nothing of this name.
         FrameReadError: no frames, or a corrupt one; raised while iterating as well.
-        ValueError: ``start < 1`` or ``end < start``.
+        ValueError: ``start < 1`` or ``end < start``; a pattern or list of several videos.
     """
-    path = Path(path)
+    if isinstance(source, np.ndarray):
+        return ImageArrays([source] if source.ndim == 3 else list(source), start, end)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        return _open_list(source, start, end)
+    path = Path(str(source))
+    if isinstance(source, int) or (str(source).isdecimal() and not path.exists()):
+        return LiveSource(int(str(source)), start, end)
+    if _is_address(source):
+        is_file = _file_of(str(source)).suffix.lower() in VIDEO_SUFFIXES
+        return (VideoFile if is_file else LiveSource)(str(source), start, end)
     if not path.exists():
+        if glob.has_magic(str(source)):
+            return _open_pattern(str(source), start, end)
         raise FileNotFoundError(f'{path}: no such video, image or folder')
     images = path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES
     return (ImageFolder if images else VideoFile)(path, start, end)
+
+
+def _is_address(source: object) -> bool:
+    return isinstance(source, str) and '://' in source
+
+
+def _file_of(path: Path | str) -> PurePath:
+    """The file behind an address, or the path itself."""
+    return PurePosixPath(urlsplit(str(path)).path) if _is_address(path) else Path(path)
+
+
+def _open_list(source: Sequence, start: int | None, end: int | None) -> FrameSource:
+    if not len(source):
+        raise FrameReadError('the list of frames is empty')
+    if not isinstance(source[0], str | Path):
+        return ImageArrays(source, start, end)
+    files = [Path(file) for file in source]
+    for file in files:
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            raise FrameReadError(f'{file} is no image: a list names the images of one video')
+    return ImageFolder(files[0].parent, start, end, dict(enumerate(files, start=1)))
+
+
+def _open_pattern(pattern: str, start: int | None, end: int | None) -> FrameSource:
+    found = sorted(map(Path, glob.glob(pattern, recursive=True)), key=natural_key)
+    if not found:
+        raise FileNotFoundError(f'{pattern}: no file fits this pattern')
+    if len(found) == 1:
+        return open_frames(found[0], start, end)
+    if any(file.suffix.lower() not in IMAGE_SUFFIXES for file in found):
+        raise FrameReadError(
+            f'{pattern} fits {len(found)} files that are not all images: track one video at a time'
+        )
+    try:
+        files = number_files(found)
+    except MOTFormatError as error:
+        raise FrameReadError(str(error)) from error
+    return ImageFolder(found[0].parent, start, end, files)
 
 
 def _list_folder(path: Path) -> tuple[dict[str, str], dict[int, Path]]:

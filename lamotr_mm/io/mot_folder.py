@@ -108,10 +108,11 @@ def image_files(directory: Path) -> list[Path]:
             f'{directory} has no images ({", ".join(IMAGE_SUFFIXES)}): put the frames there, or '
             'remove the folder and put a video file beside it'
         )
-    return sorted(files, key=_natural_key)
+    return sorted(files, key=natural_key)
 
 
-def _natural_key(file: Path) -> list:
+def natural_key(file: Path) -> list:
+    """Sorts files so that ``f2`` comes before ``f10``."""
     # digits and letters alternate, so that equal places compare like with like
     return [int(part) if part.isdecimal() else part for part in re.split(r'(\d+)', file.name)]
 

@@ -35,9 +35,11 @@ def report_tracks(
     """Fill a frame's sample in place.
 
     It gets ``pred_track_instances`` (``bboxes`` xyxy px of the original image, ``scores``,
-    ``labels``, ``instances_id``), ``pred_instances`` (every object query's detection, as an mmdet
-    detector gives it) and the metainfo ``association`` (scores ``S`` of the kept objects and live
-    tracklets, boxes, ids, matches, number of overlapping tracks).
+    ``labels``, ``instances_id``; ``ages``: frames since birth; ``object_index``: the row of
+    ``association`` whose object the track was matched with or born from, -1: none),
+    ``pred_instances`` (every object query's detection, as an mmdet detector gives it) and the
+    metainfo ``association`` (scores ``S`` of the kept objects and live tracklets, boxes, ids,
+    matches, number of overlapping tracks).
 
     Args:
         frame: sample to fill.
@@ -55,6 +57,8 @@ def report_tracks(
         scores=torch.from_numpy(tracks.scores[shown]),
         labels=torch.from_numpy(tracks.labels[shown]),
         instances_id=torch.from_numpy(tracks.ids[shown]),
+        ages=torch.from_numpy(tracks.ages[shown]),
+        object_index=torch.from_numpy(_object_rows(tracks)[shown]),
     )
     frame.pred_instances = InstanceData(
         bboxes=torch.from_numpy(scores.object_boxes_xyxy),
@@ -64,6 +68,12 @@ def report_tracks(
     association = _association(tracked)
     association['overlapping_live_pairs'] = overlapping_pairs(boxes, overlap_iou)
     frame.set_metainfo(dict(association=association))
+
+
+def _object_rows(tracks: FrameTracks) -> np.ndarray:
+    """Of each track, the place of its object among the kept ones ``(n,)``; -1: none."""
+    index = tracks.object_index[tracks.slots]
+    return np.where(index < 0, -1, np.searchsorted(tracks.objects, index))
 
 
 def _association(tracked: TrackedFrame) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class FrameTracks(NamedTuple):
         scores, boxes_xyxy: ``(n,)``, ``(n, 4)`` px; the tracklet's own, a newborn's are its
             object's (`Lifecycle.report`: so are the boxes of matched ones).
         labels: ``(n,)``, the class that the track has most votes for.
+        ages: ``(n,)`` int64, frames since their birth.
         object_index: ``(Nt,)`` int64, object that each slot was matched with or born from; -1:
             none.
         present, born, valid: ``(Nt,)`` bool, see ``SlotDecisions``.
@@ -54,6 +55,7 @@ class FrameTracks(NamedTuple):
     ids: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
+    ages: np.ndarray
     boxes_xyxy: np.ndarray
     object_index: np.ndarray
     present: np.ndarray
@@ -175,8 +177,9 @@ class Lifecycle:
         return np.array(alive[len(matches) :], dtype=np.int64)
 
     def _age(self, table: TrackTable, present: np.ndarray) -> None:
-        """Count misses and free the slots of tracklets that have been lost for too long."""
+        """Count frames and misses; free the slots of tracklets that were lost for too long."""
         table.misses[table.live] += 1
+        table.ages[table.live] += 1
         table.misses[present] = 0
         table.end(table.misses > self.miss_tolerance)
 
@@ -244,6 +247,7 @@ def _report(
         ids=table.ids[slots],
         scores=np.concatenate([frame.tracklet_scores[present], frame.object_scores[born_objects]]),
         labels=table.labels[slots],
+        ages=table.ages[slots],
         boxes_xyxy=np.concatenate(
             [frame.tracklet_boxes_xyxy[present], frame.object_boxes_xyxy[born_objects]]
         ),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from .state import TrackletState
 
@@ -23,6 +24,7 @@ class TrackTable:
     Attributes:
         ids: ``(Nt,)`` int64, id of the track in each slot, from 1; `NO_TRACK` in a free one.
         misses: ``(Nt,)`` int64, frames in a row for which the track has been lost.
+        ages: ``(Nt,)`` int64, frames since the birth of the track, 0 in the frame of its birth.
         labels: ``(Nt,)`` int64, class of the track: the one with most votes.
         votes: ``(Nt, C)`` float64, sum of the scores with which the track has been seen as each
             class, up to the largest label so far.
@@ -31,6 +33,7 @@ class TrackTable:
 
     ids: np.ndarray
     misses: np.ndarray
+    ages: np.ndarray
     labels: np.ndarray
     votes: np.ndarray
     next_id: int = 1
@@ -39,7 +42,8 @@ class TrackTable:
     def empty(cls, slots: int, classes: int = 0) -> 'TrackTable':
         """``slots`` free slots."""
         zeros = np.zeros(slots, dtype=np.int64)
-        return cls(zeros + NO_TRACK, zeros.copy(), zeros.copy(), np.zeros((slots, classes)))
+        misses, ages, labels = (zeros.copy() for _ in range(3))
+        return cls(zeros + NO_TRACK, misses, ages, labels, np.zeros((slots, classes)))
 
     @property
     def slots(self) -> int:
@@ -54,7 +58,7 @@ class TrackTable:
     def grow(self, slots: int) -> None:
         """Add free slots up to ``slots``."""
         added = TrackTable.empty(slots - self.slots, self.votes.shape[1])
-        for name in ('ids', 'misses', 'labels', 'votes'):
+        for name in ('ids', 'misses', 'ages', 'labels', 'votes'):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(added, name)]))
 
     def start(self, label: int) -> int:
@@ -65,7 +69,7 @@ class TrackTable:
         """
         slot = int(np.flatnonzero(self.ids == NO_TRACK)[0])
         self.ids[slot] = self.next_id
-        self.misses[slot] = 0
+        self.misses[slot] = self.ages[slot] = 0
         self.labels[slot] = label
         self.votes[slot] = 0
         self.next_id += 1
@@ -121,3 +125,23 @@ class Session:
         self.table.grow(slots)
         if self.tracklets is not None:
             self.tracklets = self.tracklets.grow(slots)
+
+    def skip(self, frames: int, miss_tolerance: int) -> None:
+        """Let time pass: frames that a source dropped, or that a reconnecting one missed.
+
+        Lost tracks are lost for so many frames more. Tracks of the last frame stay what they are,
+        or end where the gap is longer than a track is remembered.
+
+        Args:
+            frames: number of frames that were not seen.
+            miss_tolerance: of the :class:`Lifecycle`.
+        """
+        table = self.table
+        live = table.live
+        table.ages[live] += frames
+        table.misses[live[table.misses[live] > 0]] += frames
+        table.end((table.misses > miss_tolerance) | (frames > miss_tolerance))
+        if self.tracklets is not None:
+            valid = self.tracklets.valid
+            alive = torch.from_numpy(table.ids != NO_TRACK)[None].to(valid.device)
+            self.tracklets = self.tracklets._replace(valid=valid & alive)

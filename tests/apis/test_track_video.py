@@ -177,7 +177,7 @@ def test_overlapping_changes_no_byte(tmp_path):
 class Frames:
     """Stands in for a FrameSource that says how many of its images are alive."""
 
-    path, fps, num_frames = Path('camera'), 25.0, 60
+    path, fps, num_frames, live = Path('camera'), 25.0, 60, False
 
     def __init__(self) -> None:
         self.images = weakref.WeakSet()

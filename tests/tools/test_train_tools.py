@@ -146,7 +146,7 @@ def test_wrong_arguments_are_one_clear_line(launched, capsys, name):
     assert 'takes KEY=VALUE' in options('train_cfg.max_epochs')
     assert 'no key train_cgf (did you mean train_cfg?)' in options('train_cgf.max_epochs=1')
     assert '--cfg-options custom_hooks.7.interval=1' in options('custom_hooks.7.interval=1')
-    assert "invalid choice: 'ssh'" in refuse(capsys, name, 'toy.py', *rest, '--launcher', 'ssh')
+    assert "'ssh' is not one of" in refuse(capsys, name, 'toy.py', *rest, '--launcher', 'ssh')
     missing = refuse(capsys, name, 'toy.py', *rest, '--launcher', 'pytorch')
     assert 'RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR not set' in missing
     assert launched == []
@@ -175,7 +175,7 @@ def test_missing_checkpoints(launched, capsys):
 @pytest.mark.parametrize('units', [True, False])
 def test_amp_on_a_cpu(launched, capsys, monkeypatch, units, named):
     train = tool('train')
-    monkeypatch.setattr(train, 'cpu_has_bf16', lambda: units)
+    monkeypatch.setattr('lamotr_mm.apis.training.cpu_has_bf16', lambda: units)
     options = [f'optim_wrapper.type={named}']
     if named == 'AmpOptimWrapper':
         options += ['optim_wrapper.loss_scale=dynamic', 'optim_wrapper.dtype=bfloat16']

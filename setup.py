@@ -61,7 +61,7 @@ class BuildWithMim(build_py):
                 shutil.copyfile(source, target)
 
 
-EXTRAS = {name: read_requirements(name) for name in ('openmmlab', 'peers', 'tests')}
+EXTRAS = {name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests')}
 
 setup(
     name='lamotr_mm',
@@ -76,6 +76,7 @@ setup(
     packages=find_packages(include=['lamotr_mm', 'lamotr_mm.*']),
     install_requires=read_requirements('runtime'),
     extras_require={**EXTRAS, 'all': [*chain.from_iterable(EXTRAS.values())]},
+    entry_points={'console_scripts': ['lamotr=lamotr_mm.apis.cli:main']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

@@ -27,6 +27,7 @@ _EXPORTS = {
     'TrackingMetric': 'lamotr_mm.evaluation',
     'AssociationMetricHook': 'lamotr_mm.engine.hooks',
     'DetectionsOf': 'lamotr_mm.peers',
+    'LAMOTRInferencer': 'lamotr_mm.apis',
 }
 
 __all__ = ['__version__', 'registry', *_EXPORTS]

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
+from typer.main import get_command
 
 from lamotr_mm import registry
+from lamotr_mm.apis.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 # [text](target "title"), ![text](target), [name]: target, src="target", href="target"
@@ -175,6 +177,9 @@ def test_options_of_tools_exist(page):
         if tool is None:
             continue
         text = (ROOT / tool.group(1)).read_text()
+        door = re.search(r"run\(argv, '(\w+)'", text)
+        if door:  # to a command of lamotr
+            text += ' '.join(f"'{name}'" for name in options_of(door.group(1)))
         called = re.findall(r'tools/(?:\$task|\w+)(?:/\w+)?\.py', text)
         for name in called:  # by a shell script
             for task in ('train', 'test'):
@@ -183,6 +188,29 @@ def test_options_of_tools_exist(page):
             if f"'{option}'" not in text and f"'{option}'" not in package:
                 unknown.append(f'{tool.group(1)} {option}')
     assert unknown == []
+
+
+def options_of(*words: str) -> set[str]:
+    """Options of a command of lamotr, such as ('track',) or ('convert', 'mot')."""
+    found = get_command(app)
+    for word in words:
+        if word not in getattr(found, 'commands', {}):
+            break
+        found = found.commands[word]
+    return {'--help', *(name for param in found.params for name in param.opts)}
+
+
+@pytest.mark.parametrize('page', present_pages())
+def test_commands_of_lamotr_exist(page):
+    known = get_command(app).commands
+    for command in commands((ROOT / page).read_text()):
+        name, *words = command.split() or ['']
+        if name != 'lamotr' or not words or words[0].isupper():
+            continue
+        assert words[0] in known or words[0].startswith('--'), command
+        given = re.findall(r'(?<=\s)--[a-z][\w-]*', command)
+        if words[0] in known:
+            assert set(given) <= options_of(*words[:2]), command
 
 
 @pytest.mark.parametrize('page', present_pages())

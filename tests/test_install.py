@@ -63,6 +63,7 @@ def test_wheel_holds_configs_tools_and_index(source, tmp_path):
     assert expected <= names
     assert not [n for n in names if n.startswith('tests/') or '__pycache__' in n]
     assert any(n.endswith('licenses/LICENSE') for n in names)
+    assert any(n.endswith('.dist-info/entry_points.txt') for n in names)
     assert 'License: Apache-2.0' in meta or 'License-Expression: Apache-2.0' in meta
     assert 'Requires-Python: >=3.11' in meta
     for name in requirements('runtime'):

@@ -244,7 +244,8 @@ class VideoTracks(Sequence[Tracks]):
     def to_data_sample(self) -> TrackDataSample:
         """mmdet's structure for a video, with the sample of each frame."""
         video = TrackDataSample()
-        video.video_data_samples = [tracks.sample for tracks in self]
+        if self.frames:  # mmdet takes no empty list
+            video.video_data_samples = [tracks.sample for tracks in self]
         return video
 
 

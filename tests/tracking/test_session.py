@@ -81,3 +81,23 @@ def test_a_new_track_in_the_slot_begins_without_votes():
 )
 def test_slots_are_doubled(slots, needed, enough):
     assert enough_slots(slots, needed) == enough
+
+
+def test_time_that_passes():
+    """Lost tracks get older; those of the last frame end only with a gap beyond the memory."""
+    session = Session.start(3)
+    for misses in (0, 2, 5):
+        session.table.misses[session.table.start(0)] = misses
+    session.tracklets = TrackletState.empty(1, 3, torch.zeros(1, 8))
+    session.tracklets.valid[:] = True
+    session.skip(0, miss_tolerance=6)
+    assert session.table.misses.tolist() == [0, 2, 5]
+    session.skip(2, miss_tolerance=6)
+    assert session.table.ids.tolist() == [1, 2, -1]
+    assert session.table.misses.tolist() == [0, 4, 0]
+    assert session.table.ages.tolist()[:2] == [2, 2]
+    assert session.tracklets.valid.tolist() == [[True, True, False]]
+    session.skip(7, miss_tolerance=6)
+    assert session.table.live.tolist() == [] and not session.tracklets.valid.any()
+    assert session.table.start(0) == 0 and session.table.ids[0] == 4
+    assert session.table.ages[0] == 0

@@ -177,13 +177,12 @@ def test_options_of_tools_exist(page):
         if tool is None:
             continue
         text = (ROOT / tool.group(1)).read_text()
-        door = re.search(r"run\(argv, '(\w+)'", text)
-        if door:  # to a command of lamotr
-            text += ' '.join(f"'{name}'" for name in options_of(door.group(1)))
         called = re.findall(r'tools/(?:\$task|\w+)(?:/\w+)?\.py', text)
         for name in called:  # by a shell script
             for task in ('train', 'test'):
                 text += (ROOT / name.replace('$task', task)).read_text()
+        for name in re.findall(r"run\(argv, '(\w+)'", text):  # doors to commands of lamotr
+            text += ' '.join(f"'{option}'" for option in options_of(name))
         for option in re.findall(r'(?<=\s)--[a-z][\w-]*', command):
             if f"'{option}'" not in text and f"'{option}'" not in package:
                 unknown.append(f'{tool.group(1)} {option}')

@@ -18,6 +18,9 @@ from lamotr_mm.version import __version__
 
 Precision = Literal['fp32', 'bf16', 'fp16']
 Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
+AnnotationFormat = Literal[
+    'cvat-mot', 'cvat-video', 'kitti', 'visdrone', 'bdd100k', 'label-studio', 'coco-vid'
+]
 Benchmark = Literal['custom', 'MOT15', 'MOT16', 'MOT17', 'MOT20', 'DanceTrack', 'SportsMOT']
 
 app = typer.Typer(
@@ -31,10 +34,10 @@ app.add_typer(convert_app, name='convert')
 
 class MMDetCommand(TyperCommand):
     """A command that takes options as mmdet's tools do: several values behind one
-    ``--cfg-options``, ``--split`` or ``--classes``, and none behind ``--resume``.
+    ``--cfg-options``, ``--split``, ``--classes`` or ``--videos``, and none behind ``--resume``.
     """
 
-    SEVERAL = ('--cfg-options', '--split', '--classes')
+    SEVERAL = ('--cfg-options', '--split', '--classes', '--videos')
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Bring the arguments into the form that Typer knows: one value behind each option."""
@@ -373,3 +376,30 @@ def convert_mot(
         from lamotr_mm.preparation.mot2cocovid import convert
 
         convert(data_root, split, out_dir, benchmark, classes)
+
+
+@convert_app.command('annotations', cls=MMDetCommand)
+def convert_annotations(
+    form: Annotated[AnnotationFormat, typer.Argument(metavar='FORMAT')],
+    sources: Annotated[list[Path], typer.Argument(metavar='SRC...', help='Files or folders.')],
+    out: Annotated[Path, typer.Option(help='data_root of your config.')],
+    split: Annotated[str, typer.Option(help='Name of the json.')] = 'train',
+    media: Annotated[
+        Path | None, typer.Option(help='Video, or folder of videos or images.')
+    ] = None,
+    classes: Annotated[
+        list[str] | None, typer.Option(help='Classes to track; default: all.')
+    ] = None,
+    videos: Annotated[
+        list[str] | None, typer.Option(help='Names or patterns of videos; default: all.')
+    ] = None,
+) -> None:
+    """Annotations of CVAT, Label Studio, KITTI, VisDrone, BDD100K or COCO-VID."""
+    with one_line_errors():
+        from lamotr_mm.preparation.console import print_notes, print_table
+        from lamotr_mm.preparation.convert import convert
+
+        notes: list[str] = []
+        rows = convert(form, sources, out, split, media, classes, videos, notes.append)
+        print_table(str(out / 'annotations' / f'{split}.json'), rows)
+        print_notes(notes)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ from typer.main import get_command
 
 from lamotr_mm.apis import cli
 from lamotr_mm.apis.training import training_config
+from lamotr_mm.io.cocovid_json import load_cocovid
 from lamotr_mm.io.mot_rows import read_rows
+from lamotr_mm.preparation.convert import FORMATS
 
 
 @pytest.fixture
@@ -204,3 +207,20 @@ def test_ctrl_c(lamotr, folder, monkeypatch):
     monkeypatch.setattr('lamotr_mm.apis.track_command.track_source', interrupted)
     status, _, err = lamotr('track', folder)
     assert status == 130 and 'interrupted' in err
+
+
+def test_convert_annotations(lamotr, tmp_path):
+    """KITTI: a car, a pedestrian that is not asked for; then a class that is not there."""
+    assert list(get_args(cli.AnnotationFormat)) == list(FORMATS)
+    labels, images = tmp_path / 'training' / 'label_02', tmp_path / 'training' / 'image_02' / '0000'
+    labels.mkdir(parents=True)
+    images.mkdir(parents=True)
+    row = '0 {} {} 0 0 0 10 20 30 60 0 0 0 0 0 0 0\n'
+    (labels / '0000.txt').write_text(row.format(1, 'Car') + row.format(2, 'Pedestrian'))
+    cv2.imwrite(str(images / '000000.png'), np.zeros((80, 90, 3), np.uint8))
+    command = ('convert', 'annotations', 'kitti', tmp_path / 'training', '--out', tmp_path / 'out')
+    status, out, _ = lamotr(*command, '--split', 'val', '--classes', 'Car', 'Cyclist')
+    assert status == 0 and '0000' in out
+    content = load_cocovid(str(tmp_path / 'out' / 'annotations' / 'val.json'))
+    assert [annotation['bbox'] for annotation in content['annotations']] == [[10, 20, 20, 40]]
+    refused(lamotr(*command, '--classes', 'Bus'), 'no class Bus')

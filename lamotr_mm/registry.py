@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
@@ -34,3 +35,5 @@ METRICS = _sibling(MMENGINE_METRICS, 'evaluation')
 HOOKS = _sibling(MMENGINE_HOOKS, 'engine.hooks')
 # mixed precision on a CPU
 OPTIM_WRAPPERS = _sibling(MMENGINE_OPTIM_WRAPPERS, 'engine.optim')
+# how parameters are grouped
+OPTIM_WRAPPER_CONSTRUCTORS = _sibling(MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine.optim')

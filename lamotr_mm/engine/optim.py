@@ -1,4 +1,6 @@
-"""Mixed precision on a CPU, for which mmengine's `AmpOptimWrapper` is not made."""
+"""Mixed precision on a CPU, for which mmengine's `AmpOptimWrapper` is not made; groups of
+parameters.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,10 +8,10 @@ from typing import Any
 
 import torch
 from mmengine.model.wrappers import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import nn
 
-from lamotr_mm.registry import OPTIM_WRAPPERS
+from lamotr_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -28,3 +30,27 @@ class BFloat16OptimWrapper(OptimWrapper):
         device = next(inner.parameters()).device.type
         with super().optim_context(model), torch.autocast(device, torch.bfloat16):
             yield
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class FewGroupsConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's own, with one group for all parameters of the same settings.
+
+    With ``paramwise_cfg`` mmengine makes a group of every parameter, so that a fused optimiser is
+    called once for each. The updates are the same. The state of an optimiser that was saved with
+    other groups cannot be resumed.
+    """
+
+    def add_params(self, params: list[dict], module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        """Groups of ``module``, children first, are added to ``params``, which is changed in
+        place; mmengine calls it for each module.
+        """
+        super().add_params(params, module, *args, **kwargs)
+        groups: dict[frozenset, dict] = {}
+        for group in params:
+            settings = frozenset((key, value) for key, value in group.items() if key != 'params')
+            if settings in groups:
+                groups[settings]['params'] += group['params']
+            else:
+                groups[settings] = group
+        params[:] = groups.values()

@@ -24,6 +24,9 @@ from .targets import clip_targets
 from .tracked_frame import TrackedFrame, report_tracks
 from .tracklet_update import SlotDecisions
 
+# width d of a decoder from which half precision pays on a CPU (docs/benchmarks.md)
+WORTH_CASTING = 256
+
 
 @MODELS.register_module()
 class LAMOTR(BaseMOTModel):
@@ -127,11 +130,24 @@ class LAMOTR(BaseMOTModel):
 
     def decode_frame(self, features: FrameFeatures, tracklets: TrackletState) -> FrameOutput:
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""
-        with self._autocast(features.memory):
-            detections = self.sotd_head(features, tracklets)
+        features = features if features.values else self._with_values(features)
+        with self._autocast_frame(features.memory):
             prior = self.sotd_head.logit_prior(features, tracklets)
+            detections = self.sotd_head(features, tracklets, prior)
             predict = partial(self.sotd_head.predict, logit_prior=prior)
             return self.sgla(detections, tracklets.valid, predict)
+
+    def _with_values(self, features: FrameFeatures) -> FrameFeatures:
+        """With what the decoder's cross-attention reads of them."""
+        with self._autocast(features.memory):
+            return features._replace(values=self.sotd_head.decoder.values(features))
+
+    def _autocast_frame(self, like: Tensor) -> AbstractContextManager:
+        """As :meth:`_autocast`; on a CPU, a decoder that is narrow stays in float32: casting takes
+        longer there than the products save."""
+        if like.device.type == 'cpu' and like.shape[-1] < WORTH_CASTING:
+            return torch.autocast('cpu', enabled=False)
+        return self._autocast(like)
 
     def _autocast(self, like: Tensor) -> AbstractContextManager:
         return nullcontext() if self.training else autocast(self.precision, like.device)
@@ -159,12 +175,13 @@ class LAMOTR(BaseMOTModel):
         batch, frames = inputs.shape[:2]
         shapes = [frame.img_shape[:2] for sample in data_samples for frame in sample]
         features = self.encode(inputs.flatten(0, 1), shapes)
+        features = self._with_values(features)  # of all frames in one product
         targets = clip_targets(data_samples, inputs.device, self.clip_tracklets.spare_slots)
         slots = targets[0].present.shape[1]
         tracklets = self.tracklet_update.no_tracklets(batch, slots, features.memory)
         losses, carried, entered = [], [], []
-        for t in range(frames):
-            output = self.decode_frame(features.frame(t, frames), tracklets)
+        for t, frame in enumerate(features.by_frame(frames)):
+            output = self.decode_frame(frame, tracklets)
             losses.append(self.criterion.frame(output, tracklets.valid, targets[t]))
             decisions = self.clip_tracklets.decide(
                 output, tracklets.valid, targets[t], losses[-1].matched_object
@@ -263,11 +280,9 @@ class LAMOTR(BaseMOTModel):
             features = self.encode(
                 inputs[0, start : start + len(chunk)], [frame.img_shape[:2] for frame in chunk]
             )
-            for t, frame in enumerate(chunk):
+            for frame, frame_features in zip(chunk, features.by_frame(len(chunk))):
                 tracked = self.track_frame(
-                    session or self._session_of(frame),
-                    features.frame(t, len(chunk)),
-                    frame.ori_shape,
+                    session or self._session_of(frame), frame_features, frame.ori_shape
                 )
                 self.report(frame, tracked)
         return data_samples

@@ -104,11 +104,20 @@ class SOTDHead(BaseModule):
             self.anchor_embedding.weight[:, :2] = centres.logit()
             self.anchor_embedding.weight[:, 2:] = _logit(INITIAL_SIDE)
 
-    def forward(self, features: FrameFeatures, tracklets: TrackletState) -> Detections:
-        """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes."""
+    def forward(
+        self,
+        features: FrameFeatures,
+        tracklets: TrackletState,
+        logit_prior: Tensor | float = 0.0,
+    ) -> Detections:
+        """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes.
+
+        Args:
+            features, tracklets: of the frames.
+            logit_prior: of :meth:`logit_prior`.
+        """
         objects = self.query_embedding.weight.expand(len(tracklets.valid), -1, -1)
         anchors, position = self._positions(tracklets)
-        prior = self.logit_prior(features, tracklets)
         if features.proposals is not None:
             objects, anchors = self._start_from(features.proposals, objects, anchors)
         queries = torch.cat([objects, tracklets.query], 1)
@@ -120,7 +129,9 @@ class SOTDHead(BaseModule):
             self.reg_branches,
             position,
         )
-        logits = [branch(embed) + prior for branch, embed in zip(self.cls_branches, decoded.embeds)]
+        logits = [
+            branch(embed) + logit_prior for branch, embed in zip(self.cls_branches, decoded.embeds)
+        ]
         return Detections(
             embeds=decoded.embeds[-1],
             # the first layer's anchors are learned; everything after them is detached already

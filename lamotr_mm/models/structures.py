@@ -1,6 +1,7 @@
 """The tensors that pass between the parts of a frame. Boxes: normalised by the image shape."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -18,6 +19,8 @@ class FrameFeatures(NamedTuple):
         spatial_shapes: ``(levels, 2)`` int64, (height, width) of each level.
         level_start_index: ``(levels,)`` int64, first token of each level.
         proposals: of the ``N`` frames; ``None`` where the model has no :class:`DenseProposals`.
+        values: of the decoder's layers, each ``(N, S, d)``, where they are made for many frames at
+            once; ``None``: the decoder makes them.
     """
 
     memory: Tensor
@@ -26,19 +29,29 @@ class FrameFeatures(NamedTuple):
     spatial_shapes: Tensor
     level_start_index: Tensor
     proposals: Proposals | None = None
+    values: Sequence[Tensor] | None = None
 
-    def frame(self, t: int, frames: int) -> 'FrameFeatures':
-        """Features of frame ``t`` of each clip, where ``N = B * frames`` lists clip by clip."""
-        return self._replace(
-            memory=self.memory.unflatten(0, (-1, frames))[:, t],
-            padding_mask=None
-            if self.padding_mask is None
-            else self.padding_mask.unflatten(0, (-1, frames))[:, t],
-            valid_ratios=self.valid_ratios.unflatten(0, (-1, frames))[:, t],
-            proposals=None
-            if self.proposals is None
-            else Proposals(*(v.unflatten(0, (-1, frames))[:, t] for v in self.proposals)),
-        )
+    def by_frame(self, frames: int) -> list['FrameFeatures']:
+        """Features of each frame of ``B`` clips, where ``N = B * frames`` lists clip by clip."""
+
+        def split(tensor: Tensor | None) -> Sequence[Any]:
+            if tensor is None:
+                return [None] * frames
+            return tensor.unflatten(0, (-1, frames)).unbind(1)  # one operation, backwards too
+
+        proposals = zip(*map(split, self.proposals or [None] * 2))
+        values = zip(*map(split, self.values)) if self.values else [None] * frames
+        parts = zip(split(self.memory), split(self.padding_mask), split(self.valid_ratios))
+        return [
+            self._replace(
+                memory=memory,
+                padding_mask=mask,
+                valid_ratios=ratios,
+                proposals=Proposals(*found) if self.proposals else None,
+                values=value,
+            )
+            for (memory, mask, ratios), found, value in zip(parts, proposals, values)
+        ]
 
 
 class Detections(NamedTuple):

@@ -313,7 +313,7 @@ def test_two_videos_at_once_on_one_model(tracker, images, update):
         for t, pair in enumerate(zip(*videos)):
             features = model.encode(torch.stack(pair), [(64, 96)] * 2)
             for index, session in enumerate(sessions):
-                ours = model.track_frame(session, features.frame(index, 2), (64, 96)).tracks
+                ours = model.track_frame(session, features.by_frame(2)[index], (64, 96)).tracks
                 reference = expected[index][t].tracks
                 assert ours.ids.tolist() == reference.ids.tolist()
                 np.testing.assert_allclose(ours.boxes_xyxy, reference.boxes_xyxy, atol=1e-4)

@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from lamotr_mm.engine.optim import BFloat16OptimWrapper
-from lamotr_mm.models import precision
+from lamotr_mm.models import lamotr, precision
 from lamotr_mm.models.layers import deformable_attention
 from lamotr_mm.models.precision import autocast, check_precision, cpu_has_bf16, float32_island
 from lamotr_mm.tracking.state import TrackletState
@@ -111,11 +111,14 @@ def frame(model, images):
         return features, model.decode_frame(features, state)
 
 
+@pytest.mark.parametrize('worth_casting', [32, 33])
 @pytest.mark.parametrize('head', ['lamotr_mm.SOTDHead', 'lamotr_mm.DeformableSOTDHead'])
-def test_inference_in_bfloat16(build_tiny, images, insist, monkeypatch, head):
-    """Boxes within 1 % of the image, scores within 0.02, and float32 where it must be."""
+def test_inference_in_bfloat16(build_tiny, images, insist, monkeypatch, head, worth_casting):
+    """Boxes within 1 % of the image, scores within 0.02, and float32 where it must be: a decoder
+    that is narrower than what is worth casting as a whole."""
+    monkeypatch.setattr(lamotr, 'WORTH_CASTING', worth_casting)
     model = build_tiny({'sotd_head.type': head}).eval()
-    _, full = frame(model, images)
+    whole, full = frame(model, images)
     dtypes = []
     fused = deformable_attention._fused_cpu_op()
 
@@ -130,7 +133,8 @@ def test_inference_in_bfloat16(build_tiny, images, insist, monkeypatch, head):
     floats = features.memory, features.valid_ratios, half.embeds, half.boxes_cxcywh
     for tensor in (*floats, half.asso_logits, half.detections.anchors_cxcywh):
         assert tensor.dtype == torch.float32
-    assert half.logits.dtype == torch.bfloat16, 'it ran in float32'
+    assert half.logits.dtype == (torch.bfloat16 if worth_casting == 32 else torch.float32)
+    assert not torch.equal(features.memory, whole.memory), 'it was encoded in float32'
     used = [*range(11), *range(12, 14)]  # 9 objects, 5 tracklets
     difference = (half.boxes_cxcywh[-1] - full.boxes_cxcywh[-1])[:, used].abs()
     assert 0 < difference.max() < 0.01

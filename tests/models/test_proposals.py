@@ -169,7 +169,7 @@ def test_at_initialisation_scores_and_boxes_are_the_detector_s(tiny_config, imag
 def test_frames_of_a_clip_get_their_own(model, images):
     with torch.no_grad():
         features = model.encode(images(2, 3).flatten(0, 1).double(), [(64, 96)] * 6)
-    second = features.frame(1, 3).proposals
+    second = features.by_frame(3)[1].proposals
     torch.testing.assert_close(second.scores, features.proposals.scores[[1, 4]])
     torch.testing.assert_close(second.boxes_cxcywh, features.proposals.boxes_cxcywh[[1, 4]])
 

@@ -3,7 +3,8 @@
 _base_ = './adamw_18e.py'
 
 optim_wrapper = dict(
-    # fused: one pass over the weights instead of a dozen
+    constructor='lamotr_mm.FewGroupsConstructor',
+    # fused: one pass over the weights instead of a dozen, which takes few groups
     optimizer=dict(lr=4e-4, weight_decay=1e-4, fused=True),
     paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.25)}),
 )

@@ -1,5 +1,6 @@
 """Decoders that refine anchors: DAB-Deformable-DETR's (Sec. 4.2) and plain Deformable DETR's."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..precision import float32_island
 from ..structures import FrameFeatures
-from .deformable_attention import DeformableAttention
+from .deformable_attention import DeformableAttention, project_values
 
 
 @float32_island
@@ -88,6 +89,15 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
         """
         raise NotImplementedError
 
+    def values(self, features: FrameFeatures) -> list[Tensor] | None:
+        """Of the cross-attention of each layer, ``(N, S, d)``, in one product; None where layers
+        are recomputed in the backward pass, which then need not be kept.
+        """
+        if self.with_cp and self.training:
+            return None
+        attentions = [layer.cross_attn for layer in self.layers]
+        return project_values(attentions, features.memory, features.padding_mask)
+
     def forward(
         self,
         query: Tensor,
@@ -108,6 +118,9 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
             position: learned position part of the queries, ``(B, N, d)``, where there is one.
         """
         ratios = features.valid_ratios.repeat(1, 1, 2)[:, None]
+        values: Sequence[Tensor | None] = (
+            features.values or self.values(features) or [None] * len(self.layers)
+        )
         embeds, anchors, boxes = [], [], []
         for index, (layer, branch) in enumerate(zip(self.layers, reg_branches)):
             references = self.references(index, anchors_cxcywh)[:, :, None]
@@ -117,6 +130,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
                 query,
                 query_pos=self.query_position(index, query, position, references[:, :, 0]),
                 value=features.memory,
+                projected=values[index],
                 key_padding_mask=features.padding_mask,
                 self_attn_mask=self_attn_mask,
                 reference_points=references,

@@ -1,7 +1,7 @@
 """mmcv's multi-scale deformable attention with a fused kernel on the CPU as well."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from mmcv.ops.multi_scale_deform_attn import (
     MultiScaleDeformableAttnFunction,
     multi_scale_deformable_attn_pytorch,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..precision import widen
 
@@ -47,6 +47,33 @@ def _softmax(logits: Tensor) -> Tensor:
         return logits.softmax(-1)
     full = F.pad(logits, (0, WIDEST_REGISTER - values), value=float('-inf'))
     return full.softmax(-1)[..., :values]
+
+
+def _joined(inputs: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
+    """Outputs of linear layers on the same inputs, one after another in the last dimension."""
+    if len(layers) == 1:
+        return layers[0](inputs)
+    weight = torch.cat([layer.weight for layer in layers])
+    return F.linear(inputs, weight, torch.cat([layer.bias for layer in layers]))
+
+
+def project_values(
+    attentions: Sequence['DeformableAttention'], value: Tensor, padding_mask: Tensor | None
+) -> list[Tensor]:
+    """What each attention's ``value_proj`` makes of the same values, in one product.
+
+    Args:
+        attentions: of one width ``d``.
+        value: ``(B, S, d)``.
+        padding_mask: ``(B, S)`` bool, ``True`` where a value is padding.
+
+    Returns:
+        ``(B, S, d)`` for each, 0 at padding; float32 where they were made in half precision.
+    """
+    values = _joined(value, [attention.value_proj for attention in attentions])
+    if padding_mask is not None:
+        values = values.masked_fill(padding_mask[..., None], 0.0)
+    return [widen(part) for part in values.chunk(len(attentions), -1)]
 
 
 class DeformableAttention(MultiScaleDeformableAttention):
@@ -87,6 +114,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         reference_points: Tensor | None = None,
         spatial_shapes: Tensor | None = None,
         level_start_index: Tensor | None = None,
+        projected: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """Attend from ``Q`` queries to ``S`` values; shapes for ``batch_first=True``.
@@ -102,6 +130,8 @@ class DeformableAttention(MultiScaleDeformableAttention):
                 h, normalised by the padded image.
             spatial_shapes: ``(levels, 2)`` int64 (height, width).
             level_start_index: ``(levels,)`` int64, index of each level's first value; used on CUDA.
+            projected: ``(B, S, d)``, what ``value_proj`` makes of ``value``, 0 where it is padding,
+                if that is known (:func:`project_values`); always batch first.
 
         Returns:
             ``(B, Q, d)``.
@@ -119,17 +149,18 @@ class DeformableAttention(MultiScaleDeformableAttention):
             query = query + query_pos
         if not self.batch_first:
             query, value = query.transpose(0, 1), value.transpose(0, 1)
+        if projected is None:
+            (projected,) = project_values([self], value, key_padding_mask)
         if spatial_shapes.device.type == 'cpu' and not is_captured():
-            self._check_shapes(spatial_shapes, value.shape[1])
+            self._check_shapes(spatial_shapes, projected.shape[1])
 
-        value = self.value_proj(value)
-        if key_padding_mask is not None:
-            value = value.masked_fill(key_padding_mask[..., None], 0.0)
-        value = value.unflatten(-1, (self.num_heads, -1))
+        # one product for both
+        layers = self.sampling_offsets, self.attention_weights
+        offsets, logits = _joined(query, layers).split([x.out_features for x in layers], -1)
         output = self._attend(
-            value,
-            self._sampling_locations(query, reference_points, spatial_shapes),
-            self._attention_weights(query),
+            projected.unflatten(-1, (self.num_heads, -1)),
+            self._sampling_locations(widen(offsets), reference_points, spatial_shapes),
+            self._attention_weights(widen(logits)),
             spatial_shapes,
             level_start_index,
         )
@@ -146,22 +177,20 @@ class DeformableAttention(MultiScaleDeformableAttention):
                 f'(num_levels) with {num_value} positions in all, as many as there are values'
             )
 
-    def _attention_weights(self, query: Tensor) -> Tensor:
+    def _attention_weights(self, logits: Tensor) -> Tensor:
         """``(B, Q, heads, levels, points)``, summing to 1 over levels and points."""
-        logits = widen(self.attention_weights(query)).unflatten(-1, (self.num_heads, -1))
+        logits = logits.unflatten(-1, (self.num_heads, -1))
         weights = logits.softmax(-1) if is_captured() else _softmax(logits)
         return weights.unflatten(-1, (self.num_levels, self.num_points))
 
     def _sampling_locations(
-        self, query: Tensor, reference_points: Tensor, spatial_shapes: Tensor
+        self, offsets: Tensor, reference_points: Tensor, spatial_shapes: Tensor
     ) -> Tensor:
         """``(B, Q, heads, levels, points, 2)`` x and y in 0..1 of each level.
 
         Offsets are in pixels of the level, or in 1 / (2 * points) of the reference box's size.
         """
-        offsets = widen(self.sampling_offsets(query)).unflatten(
-            -1, (self.num_heads, self.num_levels, self.num_points, 2)
-        )
+        offsets = offsets.unflatten(-1, (self.num_heads, self.num_levels, self.num_points, 2))
         reference_points = reference_points[:, :, None, :, None]
         if reference_points.shape[-1] == 2:
             scale = spatial_shapes.flip(-1)[:, None].to(offsets.dtype).reciprocal()

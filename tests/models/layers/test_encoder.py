@@ -165,7 +165,7 @@ def test_frames_of_a_batch_are_independent_and_listed_clip_by_clip():
             tuple(feat[[index, 1]] for feat in feats), [shapes[index], shapes[1]], (64, 96)
         )
         clip, t = divmod(index, 2)
-        frame = together.frame(t, frames=2)
+        frame = together.by_frame(2)[t]
         torch.testing.assert_close(frame.memory[clip], alone.memory[0])
         assert torch.equal(frame.padding_mask[clip], alone.padding_mask[0])
         assert torch.equal(frame.valid_ratios[clip], alone.valid_ratios[0])

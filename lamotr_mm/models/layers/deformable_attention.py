@@ -12,9 +12,10 @@ from mmcv.ops.multi_scale_deform_attn import (
     MultiScaleDeformableAttnFunction,
     multi_scale_deformable_attn_pytorch,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..precision import widen
+from .linear import is_captured, joined_linear
 
 WIDEST_REGISTER = 16  # float32 values of AVX-512
 
@@ -34,11 +35,6 @@ def _fused_cpu_op() -> Callable | None:
     return multi_scale_deformable_attn_numba
 
 
-def is_captured() -> bool:
-    """Whether the call is traced, compiled or exported: then only PyTorch's own ops may run."""
-    return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-
-
 def _softmax(logits: Tensor) -> Tensor:
     """Over the last dimension. Of fewer values than fit a vector register, PyTorch computes it one
     by one on the CPU, 7 times slower; so they are filled up with values that count nothing."""
@@ -47,14 +43,6 @@ def _softmax(logits: Tensor) -> Tensor:
         return logits.softmax(-1)
     full = F.pad(logits, (0, WIDEST_REGISTER - values), value=float('-inf'))
     return full.softmax(-1)[..., :values]
-
-
-def _joined(inputs: Tensor, layers: Sequence[nn.Linear]) -> Tensor:
-    """Outputs of linear layers on the same inputs, one after another in the last dimension."""
-    if len(layers) == 1:
-        return layers[0](inputs)
-    weight = torch.cat([layer.weight for layer in layers])
-    return F.linear(inputs, weight, torch.cat([layer.bias for layer in layers]))
 
 
 def project_values(
@@ -70,7 +58,7 @@ def project_values(
     Returns:
         ``(B, S, d)`` for each, 0 at padding; float32 where they were made in half precision.
     """
-    values = _joined(value, [attention.value_proj for attention in attentions])
+    values = joined_linear(value, [attention.value_proj for attention in attentions])
     if padding_mask is not None:
         values = values.masked_fill(padding_mask[..., None], 0.0)
     return [widen(part) for part in values.chunk(len(attentions), -1)]
@@ -156,7 +144,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
         # one product for both
         layers = self.sampling_offsets, self.attention_weights
-        offsets, logits = _joined(query, layers).split([x.out_features for x in layers], -1)
+        offsets, logits = joined_linear(query, layers).split([x.out_features for x in layers], -1)
         output = self._attend(
             projected.unflatten(-1, (self.num_heads, -1)),
             self._sampling_locations(widen(offsets), reference_points, spatial_shapes),
@@ -164,7 +152,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
             spatial_shapes,
             level_start_index,
         )
-        output = self.output_proj(output)
+        output = joined_linear(output, [self.output_proj])
         if not self.batch_first:
             output = output.transpose(0, 1)
         return self.dropout(output) + identity

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lamotr_mm.apis.benchmark import PARTS, STAGES, count_parameters, measure
+from lamotr_mm.apis.benchmark import count_parameters, measure
 from lamotr_mm.apis.flops import count_flops
 from lamotr_mm.apis.inferencer import init_model
 from lamotr_mm.io.files import replace_on_success
@@ -68,8 +68,9 @@ def print_tables(
     """Parameters by module (frozen ones apart), then GFLOPs and ms by number of tracklets."""
     pixels = f'{size[0]}x{size[1]} px'
     counts = Table('module', 'trainable parameters', title='Parameters')
-    work = Table('tracklets', *PARTS, 'total', title=f'GFLOPs (multiply-adds) of a frame, {pixels}')
-    times = Table('tracklets', *STAGES, title=f'{how}, {pixels}')
+    work = Table('tracklets', *next(iter(flops.values())))
+    work.title = f'GFLOPs (multiply-adds) of a frame, {pixels}'
+    times = Table('tracklets', *next(iter(ms.values())), title=f'{how}, {pixels}')
     for table in (counts, work, times):
         for column in table.columns[1:]:
             column.justify = 'right'
@@ -78,7 +79,7 @@ def print_tables(
     for tracklets, parts in flops.items():
         work.add_row(tracklets, *(f'{number / 1e9:.2f}' for number in parts.values()))
     for tracklets, stages in ms.items():
-        times.add_row(tracklets, *(f'{stages[stage]:.2f}' for stage in STAGES))
+        times.add_row(tracklets, *(f'{value:.2f}' for value in stages.values()))
     # a file or a pipe gets whole lines, however long
     console = Console(width=None if sys.stdout.isatty() else 120)
     for table in (counts, work, times):

@@ -20,18 +20,23 @@ PARTS = dict(
     backbone='backbone',
     neck='neck',
     encoder='encoder',
+    proposals='proposals',
     sotd='sotd_head',
     sgla='sgla',
     update='tracklet_update',
 )
-STAGES = (*PARTS, 'lifecycle', 'total')
+
+
+def parts_of(model: LAMOTR) -> dict[str, str]:
+    """Of ``PARTS`` those that the model has: not every one has proposals."""
+    return {part: name for part, name in PARTS.items() if getattr(model, name) is not None}
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, int]:
     """Trainable parameters of each part, ``total`` (of the whole model), and ``frozen`` ones."""
     counts = {
         part: sum(p.numel() for p in getattr(model, name).parameters() if p.requires_grad)
-        for part, name in PARTS.items()
+        for part, name in parts_of(model).items()
     }
     counts['total'] = sum(p.numel() for p in model.parameters() if p.requires_grad)
     counts['frozen'] = sum(p.numel() for p in model.parameters() if not p.requires_grad)
@@ -58,7 +63,7 @@ def measure(
         clock: seconds; ``time.process_time`` where other work shares the cores (1 thread on a CPU).
 
     Returns:
-        ``{stage: ms}`` for each of ``STAGES``.
+        ``{stage: ms}`` for each of :func:`parts_of`, ``lifecycle`` and ``total``.
     """
     times: dict[str, list] = defaultdict(list)
     with frame_timer(model, img_size, tracklets, clock) as one_frame:
@@ -67,7 +72,7 @@ def measure(
         with _stages_timed(model, times, partial(timed, wait=wait, clock=clock)):
             for _ in range(repeat + 1):
                 one_frame()
-    stages = {stage: 1000 * median(times[stage][1:]) for stage in STAGES[:-1]}
+    stages = {s: 1000 * median(times[s][1:]) for s in (*parts_of(model), 'lifecycle')}
     return {**stages, 'total': 1000 * total}
 
 
@@ -146,7 +151,7 @@ def _stages_timed(model: LAMOTR, times: dict[str, list], measured: Callable) -> 
         with measured(seconds):
             return call(*args, **kwargs)
 
-    calls = [(part, getattr(model, name), 'forward') for part, name in PARTS.items()]
+    calls = [(part, getattr(model, name), 'forward') for part, name in parts_of(model).items()]
     calls.append(('lifecycle', model.lifecycle, 'step'))
     with ExitStack() as replacements:
         for stage, owner, name in calls:

@@ -188,6 +188,12 @@ def track(
     precision: Annotated[
         Precision | None, typer.Option(help="Default: the config's, else fp32.")
     ] = None,
+    cuda_graphs: Annotated[
+        bool | None,
+        typer.Option(
+            '--cuda-graphs', help="Replay frames as CUDA graphs; default: the config's choice."
+        ),
+    ] = None,
 ) -> int:
     """Track a video, a folder of frames, a camera or a stream."""
     try:
@@ -196,7 +202,7 @@ def track(
 
             track_source(
                 source, model, weights, out, mot_out, start, end, show, fill_gaps,
-                line or [], polygon or [], device, precision,
+                line or [], polygon or [], device, precision, cuda_graphs,
             )  # fmt: skip
     except KeyboardInterrupt:
         print('\ninterrupted; unfinished files are removed', file=sys.stderr)

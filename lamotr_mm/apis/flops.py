@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.tracking.session import enough_slots
 
-from .benchmark import PARTS
+from .benchmark import parts_of
 
 
 def count_flops(model: LAMOTR, img_size: tuple[int, int], tracklets: int) -> dict[str, int]:
@@ -24,13 +24,14 @@ def count_flops(model: LAMOTR, img_size: tuple[int, int], tracklets: int) -> dic
             one, and there are at least ``tracklet_slots``.
 
     Returns:
-        Operations by part (as in ``benchmark.PARTS``; the update has none to count) and ``total``.
+        Operations by part (as in ``benchmark.parts_of``; the update has none to count) and
+        ``total``.
     """
     slots = enough_slots(model.tracklet_slots, tracklets)
     image = torch.zeros(1, 3, *img_size, device=next(model.parameters()).device)
     counts = count_operations(_Frame(model, slots), (image,)).by_module()
     return {
-        **{part: int(counts[f'model.{name}']) for part, name in PARTS.items()},
+        **{part: int(counts[f'model.{name}']) for part, name in parts_of(model).items()},
         'total': int(counts['']),
     }
 

@@ -18,6 +18,7 @@ from mmengine.runner import CheckpointLoader
 
 from lamotr_mm.engine.launch import load_config
 from lamotr_mm.models import LAMOTR
+from lamotr_mm.models.cuda_graphs import check_cuda_graphs
 from lamotr_mm.models.precision import check_precision
 from lamotr_mm.registry import MODELS
 from lamotr_mm.weights.checkpoints import check_fit, existing_checkpoint
@@ -28,6 +29,7 @@ def init_model(
     checkpoint: str | Path | None = None,
     device: str | torch.device = 'cpu',
     precision: str | None = None,
+    cuda_graphs: bool | None = None,
 ) -> LAMOTR:
     """Build the model of a config, in eval mode, with all the weights of a checkpoint.
 
@@ -41,6 +43,8 @@ def init_model(
         device: for example 'cpu' or 'cuda:0'.
         precision: 'fp32', 'bf16' or 'fp16'; None: as the config says, which is 'fp32' where it says
             nothing. On a CPU without bfloat16 units 'bf16' runs in float32.
+        cuda_graphs: replay frames as CUDA graphs; None: as the config says, which is no where it
+            says nothing.
 
     Returns:
         The model; its attribute ``cfg`` is the config, from which :func:`track_frames` takes the
@@ -48,7 +52,8 @@ def init_model(
 
     Raises:
         ValueError: the config is missing, broken or not of LA-MOTR; the checkpoint is missing, cut
-            off or of another model; the device is not there, or cannot take the precision.
+            off or of another model; the device is not there, or cannot take the precision or
+            CUDA graphs.
     """
     device = _usable_device(device)
     cfg = config if isinstance(config, Config) else load_config(str(config))
@@ -66,6 +71,9 @@ def init_model(
     model.cfg = cfg
     model.precision = precision or model.precision
     check_precision(model.precision, device)
+    model.cuda_graphs = model.cuda_graphs if cuda_graphs is None else cuda_graphs
+    if model.cuda_graphs:
+        check_cuda_graphs(device)
     return model.to(device).eval()
 
 
@@ -148,11 +156,22 @@ class PreparedFrame(NamedTuple):
         number: of the frame, only handed through.
         image: ``(H, W, 3)`` uint8 BGR.
         data: ``inputs`` and ``data_samples`` of :meth:`LAMOTR.predict`.
+        uploaded: on a GPU, happens when ``inputs`` are there.
     """
 
     number: int
     image: np.ndarray
     data: dict
+    uploaded: torch.cuda.Event | None = None
+
+    def wait(self) -> None:
+        """Let what is called next on a GPU wait for the frame; the host goes on."""
+        if self.uploaded is None:
+            return
+        network = torch.cuda.current_stream(self.data['inputs'].device)
+        network.wait_event(self.uploaded)
+        # the memory is not given to the next upload while the network reads it
+        self.data['inputs'].record_stream(network)
 
 
 def track_frames(
@@ -185,8 +204,11 @@ def prepare_frames(
     model: LAMOTR, frames: Iterable[tuple[int, np.ndarray]], pipeline: Compose
 ) -> Generator[PreparedFrame, None, None]:
     """The half of :func:`track_frames` that knows nothing of tracks and may run ahead in another
-    thread: resizing, normalising, moving to the model's device. Arguments and errors as there.
+    thread: resizing, normalising, moving to the model's device, on a GPU in a stream of its own, so
+    that it overlaps with the network. Arguments and errors as there.
     """
+    device = next(model.parameters()).device
+    stream = torch.cuda.Stream(device) if device.type == 'cuda' else None
     for index, (number, image) in enumerate(frames):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise ValueError(
@@ -203,9 +225,9 @@ def prepare_frames(
             frame_id=[index],
             video_id=[0],
         )
-        with torch.no_grad():
+        with torch.no_grad(), torch.cuda.stream(stream):
             data = model.data_preprocessor(pseudo_collate([pipeline(results)]), training=False)
-        yield PreparedFrame(number, image, data)
+        yield PreparedFrame(number, image, data, stream.record_event() if stream else None)
 
 
 def track_prepared(
@@ -216,13 +238,14 @@ def track_prepared(
     With ``live``, a gap in the numbers is time that passed: see :meth:`Session.skip`.
     """
     session, last = model.new_session(), None
-    for number, image, data in frames:
+    for frame in frames:
         if live and last is not None:
-            session.skip(number - last - 1, model.lifecycle.miss_tolerance)
-        last = number
+            session.skip(frame.number - last - 1, model.lifecycle.miss_tolerance)
+        last = frame.number
+        frame.wait()
         with torch.no_grad():
-            sample = model.predict(**data, session=session)[0][0]
-        yield number, image, sample
+            sample = model.predict(**frame.data, session=session)[0][0]
+        yield frame.number, frame.image, sample
 
 
 def default_device() -> str:

@@ -47,6 +47,7 @@ class LAMOTRInferencer(BaseInferencer):
         scope: default scope of the registries, as in mmdet's inferencers.
         show_progress: show frames done and frames per second on stderr.
         precision: 'fp32', 'bf16' or 'fp16'. Default: the config's, else 'fp32'.
+        cuda_graphs: replay frames as CUDA graphs, on a GPU. Default: as the config says.
 
     Raises:
         ValueError: there is no such model, its weights are missing or of another model, or the
@@ -65,15 +66,16 @@ class LAMOTRInferencer(BaseInferencer):
         scope: str = 'mmdet',
         show_progress: bool = True,
         precision: str | None = None,
+        cuda_graphs: bool | None = None,
     ) -> None:
         config, checkpoint = find_model(model, weights)
         cfg = load_config(config)
-        self._precision = precision
+        self._options = precision, cuda_graphs
         super().__init__(cfg, checkpoint, device or default_device(), scope, show_progress)
         self.classes = class_names(cfg)
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> LAMOTR:
-        return fold(init_model(cfg, weights, device, self._precision))
+        return fold(init_model(cfg, weights, device, *self._options))
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         return build_pipeline(cfg)

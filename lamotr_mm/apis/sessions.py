@@ -123,14 +123,16 @@ def _push_batch(sessions: list[TrackerSession], prepared: list[PreparedFrame]) -
     """Frames of one input size."""
     model = sessions[0].model
     samples = [frame.data['data_samples'][0][0] for frame in prepared]
+    for frame in prepared:
+        frame.wait()
     images = torch.cat([frame.data['inputs'][:, 0] for frame in prepared])
     features = model.encode(images, [sample.img_shape[:2] for sample in samples])
     tracks = []
-    for place, (session, frame, sample) in enumerate(zip(sessions, prepared, samples)):
+    for session, frame, sample, seen in zip(
+        sessions, prepared, samples, features.by_frame(len(samples))
+    ):
         session._skip_to(frame.number)
-        tracked = model.track_frame(
-            session._state, features.frame(place, len(samples)), sample.ori_shape
-        )
+        tracked = model.track_frame(session._state, seen, sample.ori_shape)
         model.report(sample, tracked)
         tracks.append(Tracks.from_sample(frame.number, sample, session.classes))
     return tracks

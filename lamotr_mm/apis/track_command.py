@@ -27,6 +27,7 @@ def track_source(
     polygons: list[str],
     device: str | None,
     precision: str | None,
+    cuda_graphs: bool | None,
 ) -> None:
     """Track, write, count and print a summary; the arguments are those of the command.
 
@@ -41,7 +42,9 @@ def track_source(
     frames = open_frames(source, start, end)
     if out is None and mot_out is None and not show:
         out = f'{frames.name}_tracked.mp4'
-    tracker = LAMOTRInferencer(model, weights, device, precision=precision)
+    tracker = LAMOTRInferencer(
+        model, weights, device, precision=precision, cuda_graphs=cuda_graphs
+    )
     viewer = Viewer(frames.name) if show else None
 
     def on_frame(number: int, image: np.ndarray, sample: DetDataSample) -> bool:

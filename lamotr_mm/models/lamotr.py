@@ -1,28 +1,30 @@
 """LA-MOTR (Fig. 2). Read :meth:`LAMOTR.decode_frame` first: one frame, features to association."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from mmdet.models.mot import BaseMOTModel
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.structures import DetDataSample, TrackDataSample
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
 from lamotr_mm.registry import MODELS
-from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
+from lamotr_mm.tracking.lifecycle import FrameScores
 from lamotr_mm.tracking.session import Session, enough_slots
 from lamotr_mm.tracking.state import TrackletState
 
 from .clip_tracklets import ClipTracklets
+from .cuda_graphs import Graphed, check_cuda_graphs
+from .host_frame import pack_scores, unpack_scores, upload_decisions
 from .layers.encoder import FeatureEncoder
 from .precision import autocast
 from .structures import FrameFeatures, FrameOutput
 from .targets import clip_targets
 from .tracked_frame import TrackedFrame, report_tracks
-from .tracklet_update import SlotDecisions
 
 # width d of a decoder from which half precision pays on a CPU (docs/benchmarks.md)
 WORTH_CASTING = 256
@@ -50,6 +52,8 @@ class LAMOTR(BaseMOTModel):
         out_min_area: output tracks with an area above it, px^2 of the original image.
         encode_ahead: most frames of a video that are encoded in one call, where the data loader
             gives several.
+        cuda_graphs: replay encoding and decoding of a frame as CUDA graphs (:mod:`.cuda_graphs`);
+            for inference on a GPU. Proposals have no static shapes: with them, encoding is not.
         precision: of inference, 'fp32', 'bf16' or 'fp16' (:mod:`.precision`). Training has its own
             switch, ``--amp``.
     """
@@ -70,6 +74,7 @@ class LAMOTR(BaseMOTModel):
         out_score_thr: float = 0.5,
         out_min_area: float = 100.0,
         encode_ahead: int = 8,
+        cuda_graphs: bool = False,
         precision: str = 'fp32',
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -101,7 +106,9 @@ class LAMOTR(BaseMOTModel):
         self.out_score_thr = out_score_thr
         self.out_min_area = out_min_area
         self.encode_ahead = encode_ahead
+        self.cuda_graphs = cuda_graphs
         self.precision = precision
+        self._graphs: dict[str, Graphed] = {}
         # of mmdet's test loop, see `predict`; everything else of the model is stateless
         self._session: Session | None = None
         self._video_id = None
@@ -222,16 +229,43 @@ class LAMOTR(BaseMOTModel):
         if session.tracklets is None:
             slots = session.table.slots
             session.tracklets = self.tracklet_update.no_tracklets(1, slots, features.memory)
-        output = self.decode_frame(features, session.tracklets)
-        scores = _to_host(output, ori_shape)
+        output, scores = self._see_frame(features, session.tracklets, ori_shape)
         if self._reserve_slots(session, scores):  # rare; padded slots change no result
-            output = self.decode_frame(features, session.tracklets)
-            scores = _to_host(output, ori_shape)
+            output, scores = self._see_frame(features, session.tracklets, ori_shape)
         entered = session.table.ids.copy()
         tracks = self.lifecycle.step(session.table, scores)
-        decisions = _to_decisions(tracks, output.embeds.device)
+        decisions = upload_decisions(tracks, output.embeds.device)
         session.tracklets = self.tracklet_update(session.tracklets, output, decisions)
         return TrackedFrame(entered, scores, tracks)
+
+    def _see_frame(
+        self, features: FrameFeatures, tracklets: TrackletState, ori_shape: tuple[int, int]
+    ) -> tuple[FrameOutput, FrameScores]:
+        """The network's output, and what the host reads of it: the one wait of a frame."""
+        output, packed = self._graphed('_decode_and_pack')(features, tracklets)
+        return output, unpack_scores(_to_host(packed), output.num_objects, ori_shape)
+
+    def _decode_and_pack(
+        self, features: FrameFeatures, tracklets: TrackletState
+    ) -> tuple[FrameOutput, Tensor]:
+        """All of a frame that is a pure function of static shapes."""
+        output = self.decode_frame(features, tracklets)
+        return output, pack_scores(output)
+
+    def _graphed(self, name: str) -> Callable:
+        """The method, or its recording if ``cuda_graphs``."""
+        method = getattr(self, name)
+        if not self.cuda_graphs:
+            return method
+        key = f'{name} in {self.precision}'
+        if key not in self._graphs:
+            check_cuda_graphs(next(self.parameters()).device)
+            self._graphs[key] = Graphed(method)
+        return self._graphs[key]
+
+    def _apply(self, *args: Any, **kwargs: Any) -> 'LAMOTR':
+        self._graphs.clear()  # they hold addresses of weights, which move
+        return super()._apply(*args, **kwargs)
 
     def _reserve_slots(self, session: Session, scores: FrameScores) -> bool:
         """Double the slots until every possible birth finds one; returns whether it had to."""
@@ -275,9 +309,10 @@ class LAMOTR(BaseMOTModel):
                 'val_dataloader.batch_size and test_dataloader.batch_size to 1'
             )
         frames = list(data_samples[0])
+        encode = self.encode if self.proposals is not None else self._graphed('encode')
         for start in range(0, len(frames), self.encode_ahead):
             chunk = frames[start : start + self.encode_ahead]
-            features = self.encode(
+            features = encode(
                 inputs[0, start : start + len(chunk)], [frame.img_shape[:2] for frame in chunk]
             )
             for frame, frame_features in zip(chunk, features.by_frame(len(chunk))):
@@ -303,23 +338,6 @@ class LAMOTR(BaseMOTModel):
         self._session = self._video_id = None
 
 
-def _to_host(output: FrameOutput, ori_shape: tuple[int, int]) -> FrameScores:
-    """Probabilities and boxes in px of the original image, as NumPy arrays."""
-    height, width = ori_shape[:2]
-    scores, labels = output.logits[-1][0].float().sigmoid().max(-1)
-    boxes = bbox_cxcywh_to_xyxy(output.boxes_cxcywh[-1][0].float())
-    boxes = boxes * boxes.new_tensor([width, height, width, height])
-    split = output.num_objects
-    host = [tensor.cpu().numpy() for tensor in (scores, labels, boxes)]
-    objects, tracklets = [v[:split] for v in host], [v[split:] for v in host]
-    association = output.asso_logits[0].float().sigmoid().cpu().numpy()
-    return FrameScores._make([*objects, *tracklets, association])
-
-
-def _to_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:
-    return SlotDecisions(
-        *(
-            torch.from_numpy(values)[None].to(device)
-            for values in (tracks.object_index, tracks.present, tracks.born, tracks.valid)
-        )
-    )
+def _to_host(tensor: Tensor) -> np.ndarray:
+    """A copy on the host, which waits for a GPU."""
+    return tensor.to('cpu', copy=True).numpy()

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 
+from lamotr_mm.apis.benchmark import count_parameters, measure
 from lamotr_mm.models.proposals import DenseProposals, Proposals
 from lamotr_mm.registry import MODELS
 from lamotr_mm.tracking.state import TrackletState
@@ -195,3 +196,10 @@ def test_one_class_only():
     head = PROPOSALS['bbox_head'] | dict(num_classes=2)
     with pytest.raises(ValueError, match='num_classes=2 must be 1'):
         DenseProposals(PROPOSALS['neck'], head)
+
+
+def test_they_are_a_stage_of_their_own(model):
+    ms = measure(model.eval(), (64, 96), 2, repeat=1)
+    stages = ['backbone', 'neck', 'encoder', 'proposals', 'sotd', 'sgla', 'update', 'lifecycle']
+    assert list(ms) == [*stages, 'total'] and ms['proposals'] > 0
+    assert count_parameters(model)['proposals'] == 0, 'they are frozen'

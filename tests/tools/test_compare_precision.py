@@ -40,6 +40,23 @@ def test_differences_by_hand(tool):
     assert result['same'] == pytest.approx(2 / 3)
 
 
+def test_ids_are_compared_up_to_renaming(tool):
+    """A birth more in one run shifts its later numbers; an exchange of two ids is a difference."""
+
+    def shifted(frame, names):
+        frame.instances_id = torch.tensor([names[int(i)] for i in frame.instances_id])
+        return frame
+
+    full = [tracks([1]), tracks([1, 2]), tracks([2, 1, 3]), tracks([])]
+    half = [tracks([1, 9]), *(tracks(f.instances_id.tolist()) for f in full[1:])]
+    half = [shifted(frame, {1: 2, 9: 1, 2: 3, 3: 4}) for frame in half]
+    result = tool.compare(full, half)
+    assert (result['alone'], result['same'], result['px max']) == (1, 0.75, 0)
+    exchanged = [*full[:2], shifted(tracks([2, 1, 3]), {1: 2, 2: 1, 3: 3}), full[3]]
+    result = tool.compare(full, exchanged)
+    assert result['alone'] == 0 and result['px max'] == 10
+
+
 def test_nothing_in_common(tool):
     result = tool.compare([tracks([1])], [tracks([2])])
     assert (result['alone'], result['same']) == (2, 0) and np.isnan(result['px max'])

@@ -2,6 +2,7 @@
 
     python tools/analysis/compare_precision.py CONFIG CHECKPOINT INPUT [--precision bf16]
 
+Ids are compared up to renaming: one birth more or less in a run changes all its later numbers.
 Both models track the input from its first frame, each with its own state, so differences add up as
 they would in use. --emulate runs bfloat16 on a CPU without units for it: factors and results of
 every product are rounded to bfloat16, sums are made in float32, as the units do.
@@ -13,7 +14,9 @@ from contextlib import ExitStack
 
 import numpy as np
 import torch
+from mmdet.evaluation.functional import bbox_overlaps
 from mmengine.structures import InstanceData
+from scipy.optimize import linear_sum_assignment
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lamotr_mm.apis.inferencer import default_device, init_model, track_frames
@@ -21,6 +24,7 @@ from lamotr_mm.io.frames import open_frames
 from lamotr_mm.models.precision import cpu_has_bf16, widen
 
 aten = torch.ops.aten
+SAME_IOU = 0.5  # two boxes from which on they are taken for the same target's
 PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm, aten.convolution)
 
 
@@ -50,8 +54,32 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def renamed(full: list[InstanceData], half: list[InstanceData]) -> list[InstanceData]:
+    """``half`` with the ids of ``full``: of all one-to-one renamings the one with which most boxes
+    lie on that of their id (IoU). A track that has none gets a negative id.
+    """
+    ids = [np.unique(np.concatenate([f.instances_id.numpy() for f in run])) for run in (full, half)]
+    together = np.zeros([len(i) for i in ids])
+    for one, two in zip(full, half, strict=True):
+        rows, columns = (np.searchsorted(i, f.instances_id) for i, f in zip(ids, (one, two)))
+        if len(rows) and len(columns):
+            overlaps = bbox_overlaps(one.bboxes.numpy(), two.bboxes.numpy())
+            together[np.ix_(rows, columns)] += overlaps >= SAME_IOU
+    names = -1 - np.arange(len(ids[1]))
+    rows, columns = linear_sum_assignment(together, maximize=True)
+    met = together[rows, columns] > 0
+    names[columns[met]] = ids[0][rows[met]]
+    result = []
+    for frame in half:
+        frame = frame.clone()
+        index = np.searchsorted(ids[1], frame.instances_id)
+        frame.instances_id = torch.from_numpy(names[index])
+        result.append(frame)
+    return result
+
+
 def compare(full: list[InstanceData], half: list[InstanceData]) -> dict[str, float]:
-    """Two runs over the same frames.
+    """Two runs over the same frames; ids up to renaming (:func:`renamed`).
 
     Returns:
         Numbers of tracks that are output (``boxes``) and of those that only one run has
@@ -60,7 +88,7 @@ def compare(full: list[InstanceData], half: list[InstanceData]) -> dict[str, flo
         share of frames in which both runs have the same ids.
     """
     moved, scores, alone, same = [np.zeros(0)], [np.zeros(0)], 0, []
-    for one, two in zip(full, half, strict=True):
+    for one, two in zip(full, renamed(full, half), strict=True):
         _, left, right = np.intersect1d(one.instances_id, two.instances_id, return_indices=True)
         moved.append(np.abs(one.bboxes[left] - two.bboxes[right]).numpy().ravel())
         scores.append(np.abs(one.scores[left] - two.scores[right]).numpy())

@@ -1,6 +1,7 @@
 """Feature levels -> ``F_t``: positional encoding and deformable encoder (Sec. 3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain
 from typing import Any
 
 import torch
@@ -158,10 +159,8 @@ class FeatureEncoder(BaseModule):
             valid_ratios=torch.stack([_valid_ratio(mask) for mask in padding], 1)
             if padding
             else mlvl_feats[0].new_ones(len(img_shapes), len(shapes), 2),
-            spatial_shapes=torch.tensor(shapes, device=device),
-            level_start_index=torch.tensor(
-                [sum(sizes[:level]) for level in range(len(sizes))], device=device
-            ),
+            spatial_shapes=_numbers(chain(*shapes), device).view(-1, 2),
+            level_start_index=_numbers(accumulate(sizes[:-1], initial=0), device),
         )
         memory = self._encode(features, mlvl_feats, masks)
         if self.fusion is not None:
@@ -185,12 +184,11 @@ class FeatureEncoder(BaseModule):
             self._encoded_positions(mask, feat) + level
             for feat, mask, level in zip(coarse, masks[first:], self.level_embed)
         ]
-        shapes = [(feat.shape[-2], feat.shape[-1]) for feat in coarse]
         tokens = sum(feat.shape[-2] * feat.shape[-1] for feat in mlvl_feats[:first])
         padding = features.padding_mask
         encoded = self.encoder(
             features.memory[:, tokens:],
-            _reference_points(shapes, features.valid_ratios[:, first:]),
+            _reference_points(coarse, features.valid_ratios[:, first:]),
             query_pos=torch.cat(query_pos, 1),  # the same for all images if none is padded
             key_padding_mask=None if padding is None else padding[:, tokens:],
             spatial_shapes=features.spatial_shapes[first:],
@@ -204,7 +202,7 @@ class FeatureEncoder(BaseModule):
         def encode(feat: Tensor) -> Tensor:
             return self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2)
 
-        if mask is not None or self.training or is_captured():
+        if mask is not None or self.training or is_captured() or _is_recorded(feat):
             return encode(feat)
         key = (*feat.shape[-2:], feat.dtype, feat.device)
         if key not in self._encodings:
@@ -230,6 +228,11 @@ class FeatureEncoder(BaseModule):
         return [F.interpolate(mask[None], size=f.shape[-2:])[0].bool() for f in mlvl_feats]
 
 
+def _is_recorded(tensor: Tensor) -> bool:
+    """Whether a CUDA graph is being recorded, which must not read what may be freed after it."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
 def _tokens(mlvl_feats: Sequence[Tensor]) -> Tensor:
     """Levels ``(N, d, h, w)`` -> ``(N, S, d)``, one after another."""
     return torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1)
@@ -240,17 +243,26 @@ def _valid_ratio(mask: Tensor) -> Tensor:
     return torch.stack([(~mask[:, 0]).float().mean(1), (~mask[:, :, 0]).float().mean(1)], -1)
 
 
-def _reference_points(shapes: list[tuple[int, int]], valid_ratios: Tensor) -> Tensor:
+def _numbers(values: Iterable[int], device: torch.device) -> Tensor:
+    """``(n,)`` int64, filled in on the device: a GPU that numbers are copied to keeps the host
+    waiting, and cannot record that."""
+    return torch.stack([torch.full((), value, device=device) for value in values])
+
+
+def _reference_points(mlvl_feats: Sequence[Tensor], valid_ratios: Tensor) -> Tensor:
     """Pixel centres of every level as seen in every level, ``(N, S, levels, 2)`` (x, y) in 0..1 of
     the padded image.
     """
     points = []
-    for level, (height, width) in enumerate(shapes):
+    for level, feat in enumerate(mlvl_feats):
+        height, width = feat.shape[-2:]
         y, x = torch.meshgrid(
             torch.arange(height, device=valid_ratios.device, dtype=valid_ratios.dtype) + 0.5,
             torch.arange(width, device=valid_ratios.device, dtype=valid_ratios.dtype) + 0.5,
             indexing='ij',
         )
-        size = valid_ratios[:, None, level] * valid_ratios.new_tensor([width, height])
-        points.append(torch.stack([x, y], -1).reshape(1, -1, 2) / size)
+        x_ratio, y_ratio = valid_ratios[:, level].unbind(-1)
+        x = x.reshape(1, -1) / (x_ratio[:, None] * width)
+        y = y.reshape(1, -1) / (y_ratio[:, None] * height)
+        points.append(torch.stack([x, y], -1))
     return torch.cat(points, 1)[:, :, None] * valid_ratios[:, None]

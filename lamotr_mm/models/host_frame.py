@@ -1,0 +1,62 @@
+"""What passes between the device and the host in a frame: one buffer down, one up.
+
+A copy from a GPU makes the host wait until the GPU has done its work, so a frame has one. Both
+buffers have static shapes: they depend on ``Nd``, ``Nt`` alone.
+"""
+
+import numpy as np
+import torch
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from torch import Tensor
+
+from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
+
+from .structures import FrameOutput
+from .tracklet_update import SlotDecisions
+
+
+def pack_scores(output: FrameOutput) -> Tensor:
+    """What the lifecycle reads of a frame (``B = 1``), on the device.
+
+    Returns:
+        ``(6 (Nd + Nt) + Nd Nt,)`` float32: for each query its best probability, its class and its
+        box xyxy, normalised; then ``S`` row by row.
+    """
+    scores, labels = output.logits[-1, 0].float().sigmoid().max(-1)
+    boxes = bbox_cxcywh_to_xyxy(output.boxes_cxcywh[-1, 0].float())
+    queries = torch.cat([scores[:, None], labels[:, None].float(), boxes], 1)
+    return torch.cat([queries.flatten(), output.asso_logits[0].float().sigmoid().flatten()])
+
+
+def unpack_scores(packed: np.ndarray, num_objects: int, ori_shape: tuple[int, int]) -> FrameScores:
+    """What :func:`pack_scores` packed, in px of the original image.
+
+    Args:
+        packed: on the host.
+        num_objects: ``Nd``.
+        ori_shape: (height, width) in px of the original image.
+    """
+    height, width = ori_shape[:2]
+    # 6 (Nd + Nt) + Nd Nt numbers
+    slots = (len(packed) - 6 * num_objects) // (6 + num_objects)
+    queries, association = np.split(packed, [6 * (num_objects + slots)])
+    queries = queries.reshape(-1, 6)
+    parts = (
+        queries[:, 0],
+        queries[:, 1].astype(np.int64),
+        queries[:, 2:] * np.array([width, height, width, height], packed.dtype),
+    )
+    objects, tracklets = zip(*(np.split(part, [num_objects]) for part in parts))
+    return FrameScores(*objects, *tracklets, association.reshape(num_objects, slots))
+
+
+def upload_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:
+    """What was decided of each slot (``B = 1``), on the device. To a GPU it is copied from pinned
+    memory, for which the host does not wait.
+    """
+    fields = (tracks.object_index, tracks.present, tracks.born, tracks.valid)
+    packed = torch.from_numpy(np.stack([field.astype(np.int64) for field in fields])[:, None])
+    if device.type == 'cuda':
+        packed = packed.pin_memory()
+    index, *flags = packed.to(device, non_blocking=True)
+    return SlotDecisions(index, *(flag.bool() for flag in flags))

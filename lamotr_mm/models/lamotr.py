@@ -137,17 +137,11 @@ class LAMOTR(BaseMOTModel):
 
     def decode_frame(self, features: FrameFeatures, tracklets: TrackletState) -> FrameOutput:
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""
-        features = features if features.values else self._with_values(features)
         with self._autocast_frame(features.memory):
             prior = self.sotd_head.logit_prior(features, tracklets)
             detections = self.sotd_head(features, tracklets, prior)
             predict = partial(self.sotd_head.predict, logit_prior=prior)
             return self.sgla(detections, tracklets.valid, predict)
-
-    def _with_values(self, features: FrameFeatures) -> FrameFeatures:
-        """With what the decoder's cross-attention reads of them."""
-        with self._autocast(features.memory):
-            return features._replace(values=self.sotd_head.decoder.values(features))
 
     def _autocast_frame(self, like: Tensor) -> AbstractContextManager:
         """As :meth:`_autocast`; on a CPU, a decoder that is narrow stays in float32: casting takes
@@ -182,7 +176,8 @@ class LAMOTR(BaseMOTModel):
         batch, frames = inputs.shape[:2]
         shapes = [frame.img_shape[:2] for sample in data_samples for frame in sample]
         features = self.encode(inputs.flatten(0, 1), shapes)
-        features = self._with_values(features)  # of all frames in one product
+        # what the decoder reads of all frames in one product, in the precision of the encoder
+        features = features._replace(values=self.sotd_head.decoder.values(features))
         targets = clip_targets(data_samples, inputs.device, self.clip_tracklets.spare_slots)
         slots = targets[0].present.shape[1]
         tracklets = self.tracklet_update.no_tracklets(batch, slots, features.memory)

@@ -199,7 +199,7 @@ def test_one_class_only():
 
 
 def test_they_are_a_stage_of_their_own(model):
-    ms = measure(model.eval(), (64, 96), 2, repeat=1)
+    ms = measure(model.eval().float(), (64, 96), 2, repeat=1)
     stages = ['backbone', 'neck', 'encoder', 'proposals', 'sotd', 'sgla', 'update', 'lifecycle']
     assert list(ms) == [*stages, 'total'] and ms['proposals'] > 0
     assert count_parameters(model)['proposals'] == 0, 'they are frozen'

@@ -27,8 +27,8 @@ PARTS = dict(
 )
 
 
-def parts_of(model: LAMOTR) -> dict[str, str]:
-    """Of ``PARTS`` those that the model has: not every one has proposals."""
+def parts_of(model: torch.nn.Module) -> dict[str, str]:
+    """Of ``PARTS`` those that a :class:`LAMOTR` has: not every one has proposals."""
     return {part: name for part, name in PARTS.items() if getattr(model, name) is not None}
 
 

@@ -47,7 +47,7 @@ def unpack_scores(packed: np.ndarray, num_objects: int, ori_shape: tuple[int, in
         queries[:, 2:] * np.array([width, height, width, height], packed.dtype),
     )
     objects, tracklets = zip(*(np.split(part, [num_objects]) for part in parts))
-    return FrameScores(*objects, *tracklets, association.reshape(num_objects, slots))
+    return FrameScores._make([*objects, *tracklets, association.reshape(num_objects, slots)])
 
 
 def upload_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:

@@ -42,9 +42,7 @@ def track_source(
     frames = open_frames(source, start, end)
     if out is None and mot_out is None and not show:
         out = f'{frames.name}_tracked.mp4'
-    tracker = LAMOTRInferencer(
-        model, weights, device, precision=precision, cuda_graphs=cuda_graphs
-    )
+    tracker = LAMOTRInferencer(model, weights, device, precision=precision, cuda_graphs=cuda_graphs)
     viewer = Viewer(frames.name) if show else None
 
     def on_frame(number: int, image: np.ndarray, sample: DetDataSample) -> bool:

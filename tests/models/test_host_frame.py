@@ -49,7 +49,7 @@ def test_packed_and_unpacked():
 def test_decisions_arrive_as_they_are():
     slots = 4
     tracks = FrameTracks(
-        *[np.zeros(0)] * 5,
+        *[np.zeros(0)] * 6,
         object_index=np.array([2, -1, 7, -1]),
         present=np.array([True, False, False, True]),
         born=np.array([False, False, True, False]),

@@ -24,7 +24,7 @@ model = dict(
     ),
 )
 
-# for tools/analysis/compare_trackers.py: rows of its table, and what --tune tries key by key
+# for tools/benchmark_trackers.py: rows of its table, and what --tune tries key by key
 peer = dict(
     name='ByteTrack',
     thresholds={

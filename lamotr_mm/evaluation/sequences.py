@@ -15,6 +15,8 @@ from trackeval.metrics import CLEAR, HOTA, Identity
 
 from lamotr_mm.io.mot_rows import BOX, CLASS, FLAG, FRAME, ID, as_rows, check_unique_ids
 
+from .counts import count_vector
+
 # those whose ground truth has distractor classes, which take part in preprocessing
 CLASS_BENCHMARKS = ('MOT16', 'MOT17', 'MOT20')
 BENCHMARKS = ('MOT15', *CLASS_BENCHMARKS, 'DanceTrack', 'SportsMOT')
@@ -81,7 +83,8 @@ def evaluate_sequences(
             truth of other frames is left out); None: all that occur.
 
     Returns:
-        dict: ``{'combined': scores, 'sequences': {name: scores}, 'classes': {name: scores}}``.
+        dict: ``{'combined': scores, 'sequences': {name: scores}, 'classes': {name: scores},
+        'counts': {name: array}}``, the last of which are the sequences' `count_vector`.
         Scores are HOTA, DetA, AssA, LocA (means over the thresholds .05 to .95), MOTA, IDF1 in
         percent; IDSW, FP, FN, MT, ML (IoU 0.5) and, except by class, overlapping_pairs: pairs of
         tracks in one frame with IoU > 0.6. Several classes are combined over detections
@@ -336,6 +339,10 @@ def _summarise(
             for sequence, count in overlaps.items()
         },
         classes={cls: _scores(result) for cls, result in by_class.items()},
+        counts={
+            sequence: sum(count_vector(results[cls][sequence]) for cls in results)
+            for sequence in overlaps
+        },
     )
 
 

@@ -209,15 +209,21 @@ class TrackingMetric(BaseMetric):
             self._submit(self.submission, self.benchmark, sequences, tracks)
         if self.format_only:
             return {}
-        scores = evaluate_sequences(
-            {name: _stack(frames, 'truth') for name, frames in sequences.items()},
-            tracks,
-            benchmark=self.benchmark,
-            classes=self.classes,
-            frames=sequences,
-        )
+        truth = {name: _stack(frames, 'truth') for name, frames in sequences.items()}
+        scores = self.score(truth, tracks, sequences)
         print_log(f'\n{format_table(scores)}', logger='current')
         return _flatten(scores)
+
+    def score(
+        self,
+        truth: dict[str, np.ndarray],
+        tracks: dict[str, np.ndarray],
+        frames: dict[str, dict[int, dict]],
+    ) -> dict[str, dict]:
+        """`evaluate_sequences` by the metric's rules; `frames` has the frame numbers as keys."""
+        return evaluate_sequences(
+            truth, tracks, benchmark=self.benchmark, classes=self.classes, frames=frames
+        )
 
     def _submit(
         self,

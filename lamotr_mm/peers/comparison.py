@@ -15,8 +15,6 @@ from mmengine.structures import InstanceData
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from lamotr_mm.io.frame_meta import frame_number, sequence_name
-
 from ..registry import MODELS
 from .detections import DetectionsOf
 
@@ -95,24 +93,6 @@ def keep_frames(
                 KeptFrame(TrackDataSample(video_data_samples=[frame]), frame.pred_track_instances)
             )
     return kept
-
-
-def on_own_boxes(frames: Iterable[KeptFrame]) -> list[KeptFrame]:
-    """The same frames, with LA-MOTR's output boxes in the place of its object detections."""
-    swapped = []
-    for frame in frames:
-        sample = copy.copy(frame.sample[0])
-        sample.pred_instances = InstanceData(
-            **{key: frame.tracks[key] for key in ('bboxes', 'scores', 'labels')}
-        )
-        swapped.append(KeptFrame(TrackDataSample(video_data_samples=[sample]), frame.tracks))
-    return swapped
-
-
-def numbers_of(frames: Iterable[KeptFrame]) -> set[tuple[str, int]]:
-    """Sequence and number of each frame."""
-    metas = [frame.sample[0].metainfo for frame in frames]
-    return {(sequence_name(meta), frame_number(meta)) for meta in metas}
 
 
 @torch.no_grad()

@@ -84,9 +84,10 @@ class DetectionsOf(GivenDetections):
         checkpoint: file with its weights.
         cache_dir: folder to keep detections in; None: they are not kept.
         min_side: of :func:`without_degenerate`, px.
+        boxes: 'objects', or 'tracks': the boxes that LA-MOTR reports take their place.
 
     Raises:
-        ValueError: the checkpoint is missing or of another model; a kept file is damaged or of
+        ValueError: `boxes` is neither; the checkpoint is missing or of another model; a kept file is damaged or of
             other frames.
     """
 
@@ -96,8 +97,12 @@ class DetectionsOf(GivenDetections):
         checkpoint: str,
         cache_dir: str | None = None,
         min_side: float = MIN_SIDE,
+        boxes: str = 'objects',
     ) -> None:
         super().__init__(min_side)
+        if boxes not in ('objects', 'tracks'):
+            raise ValueError(f"DetectionsOf: boxes={boxes!r} should be 'objects' or 'tracks'")
+        self.boxes = boxes
         self.config = Config(dict(model=model))
         self.checkpoint = checkpoint
         self.cache_dir = cache_dir
@@ -147,6 +152,10 @@ class DetectionsOf(GivenDetections):
             video.add(found, sample.metainfo.get('ori_video_length'))
         for name, fields in found.items():
             setattr(sample, name, InstanceData(**fields))
+        if self.boxes == 'tracks':
+            tracks = sample.pred_track_instances
+            fields = {key: tracks[key] for key in ('bboxes', 'scores', 'labels')}
+            sample.pred_instances = InstanceData(**fields)
         return super().predict(inputs, data_samples)
 
     def _video_of(self, inputs: Tensor, sample: DetDataSample) -> '_Video':

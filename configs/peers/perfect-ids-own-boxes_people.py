@@ -1,4 +1,4 @@
-"""The boxes that LA-MOTR reports, with the ids of the ground truth: what its own association lacks."""
+"""LA-MOTR's output boxes with the ids of the ground truth: what its own association lacks."""
 
 _base_ = './perfect-ids_people.py'
 

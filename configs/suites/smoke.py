@@ -1,6 +1,6 @@
 """Whether everything works, in about a minute: tiny trainings, a few small synthetic videos."""
 
-title = 'Smoke: two short trainings and two peers'
+title = 'Smoke: trained weights, a peer, two short trainings'
 data = 'synthetic'
 data_options = {
     'train_dataloader.num_workers': 0,

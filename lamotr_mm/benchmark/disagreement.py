@@ -174,7 +174,7 @@ def _strip(scene: Scene, rows: Mapping[str, dict], images: 'Images') -> Strip:
 def _cut(
     image: np.ndarray, tracks: np.ndarray, target: np.ndarray, number: int, window: tuple
 ) -> str:
-    """Data URI of a JPEG: the part of a frame, with its tracks; the one on the target stands out."""
+    """Data URI of a JPEG: a part of a frame with its tracks; the one on the target stands out."""
     x1, y1, x2, y2 = window
     scale = HEIGHT / (y2 - y1)
     boxes = _xyxy(tracks[:, BOX])

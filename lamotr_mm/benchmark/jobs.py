@@ -1,4 +1,4 @@
-"""What a table needs to be computed: jobs, named by a hash of everything that their result is of."""
+"""What a table needs to be computed: jobs, named by a hash of all that their result is of."""
 
 import hashlib
 import json

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lamotr_mm.evaluation.counts import ALPHAS, hota_by_alpha, scores_of_counts
 from lamotr_mm.visualization.draw_tracks import BASE_COLOURS
 
+from .statistics import Estimate
 from .table import Table, TableRow
 
 # Okabe and Ito's; yellow is too pale for a line on white, black takes its place
@@ -109,27 +110,32 @@ def _turned(labels: Sequence[str]) -> dict:
 def _draw_plane(axes: Axes, table: Table) -> None:
     for index, row, _ in _each(table):
         det, ass = row.scores['DetA'], row.scores['AssA']
-        ends = [
-            [[score.mean - score.low], [score.high - score.mean]] if score.low is not None else None
-            for score in (det, ass)
-        ]
+        look = style(index) | dict(ls='none')
         axes.errorbar(
             det.mean,
             ass.mean,
-            ends[1],
-            ends[0],
+            yerr=_ends(ass),
+            xerr=_ends(det),
             label=row.name,
             ms=9,
             alpha=0.9,
             elinewidth=0.8,
-            **style(index) | dict(ls='none'),
+            **look,
         )
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    det = np.linspace(max(left, 0.1), right, 100)
+    xs = np.linspace(max(left, 0.1), right, 100)
     for hota in range(5, 100, 5):
-        inside = (hota**2 / det >= bottom) & (hota**2 / det <= top)
+        ys = hota**2 / xs
+        inside = (ys >= bottom) & (ys <= top)
         if inside.any():
-            axes.plot(det[inside], hota**2 / det[inside], color='0.75', lw=0.8, zorder=0)
+            axes.plot(xs[inside], ys[inside], color='0.75', lw=0.8, zorder=0)
             end = np.flatnonzero(inside)[-1]
-            axes.text(det[end], hota**2 / det[end], f'{hota}', color='0.45', fontsize=8)
+            axes.text(xs[end], ys[end], f'{hota}', color='0.45', fontsize=8)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel='DetA (%)', ylabel='AssA (%)')
+
+
+def _ends(score: Estimate) -> list[list[float]] | None:
+    """Lengths of the bars of an interval; none is below 0, the mean may lie outside of it."""
+    if score.low is None or score.high is None:
+        return None
+    return [[max(0, score.mean - score.low)], [max(0, score.high - score.mean)]]

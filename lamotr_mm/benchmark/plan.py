@@ -320,8 +320,8 @@ class Planner:
         for name, budget in self.budgets.items():
             if first is not None and budget != self.budgets[first]:
                 raise UnfairError(
-                    f'{first} trains for {self.budgets[first]}, {name} for {budget}: --budget ITERS '
-                    'gives all rows the same iterations; set train_dataloader.batch_size alike'
+                    f'{first} trains for {self.budgets[first]}, {name} for {budget}: --budget '
+                    'ITERS gives all rows the same iterations; set train_dataloader.batch_size alike'
                 )
 
 

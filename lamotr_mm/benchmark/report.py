@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -99,8 +99,8 @@ def explanations(table: Table) -> list[str]:
     compared = (
         f'No row is marked: {table.no_marks}.'
         if table.no_marks
-        else f'▲ better and ▼ worse than {table.reference}: the interval of the difference leaves 0 '
-        'out, at 95 % divided among the rows that are compared. No mark: it may be chance.'
+        else f'▲ better and ▼ worse than {table.reference}: the interval of the difference leaves '
+        '0 out, at 95 % divided among the rows that are compared. No mark: it may be chance.'
     )
     return [
         'Scores are by TrackEval, of all sequences together, in percent (IDSW: a count). After ±: '
@@ -131,7 +131,7 @@ def as_markdown(table: Table, facts: Facts) -> str:
         cells = []
         for metric in SHOWN:
             text = cell(metric, row.scores[metric], row.marks.get(metric, ''))
-            cells.append(f'**{text}**' if top.get(metric) == row.name else text)
+            cells.append(f'**{text}**' if row.name in top.get(metric, ()) else text)
         name += f' ({_plain(row.reason)})' if row.reason else ''
         cells += [interval('HOTA', row.scores['HOTA']), *others(row)]
         lines += _markdown_rows([[name, *cells]])
@@ -160,7 +160,7 @@ def as_csv(table: Table) -> str:
     writer = csv.DictWriter(text, names, restval='', lineterminator='\n')
     writer.writeheader()
     for row in table.rows:
-        common = dict(row=row.name, detections=row.detections)
+        common: dict[str, Any] = dict(row=row.name, detections=row.detections)
         mean = common | dict(seed='mean', sequence='all', reason=row.reason)
         mean |= dict(parameters=row.parameters, fps=row.fps, training_minutes=row.minutes)
         mean['marks'] = ' '.join(f'{metric}{mark}' for metric, mark in row.marks.items() if mark)
@@ -196,7 +196,7 @@ def as_html(table: Table, facts: Facts, strips: Sequence[Strip]) -> str:
             dict(
                 text=cell(metric, row.scores[metric], row.marks.get(metric, '')),
                 interval=interval(metric, row.scores[metric]),
-                best=top.get(metric) == row.name,
+                best=row.name in top.get(metric, ()),
             )
             for metric in (SHOWN if row.counts is not None else ())
         ]

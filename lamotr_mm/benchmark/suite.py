@@ -61,7 +61,8 @@ def read_suites(files: Sequence[str]) -> Suite:
     Of several suites, the first one that sets a key wins, and all rows are taken.
 
     Raises:
-        ValueError: a file is missing or no suite or config; a key is unknown; a name is there twice.
+        ValueError: a file is missing or no suite or config, a key is unknown, a name is there
+            twice.
     """
     found = [read_suite(file) for file in files]
     merged = found[0]

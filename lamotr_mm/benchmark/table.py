@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lamotr_mm.evaluation.directions import rule_of
+
 from .jobs import Job
 from .plan import Entry
 from .statistics import METRICS, Estimate, estimates, marks
@@ -114,7 +116,7 @@ def collect(entries: Iterable[Entry], speed: Job | None, reference: str | None) 
     table = Table(rows, sequences or [], '', '', per_seed)
     names = [row.name for row in table.filled(oracles=False)]
     table.reference = _reference(names, reference)
-    compared = {row.name: row.counts for row in table.filled(oracles=False)}
+    compared = {r.name: r.counts for r in rows if r.counts is not None and not r.oracle}
     given, table.no_marks = marks(compared, table.reference)
     for row in rows:
         row.marks = given.get(row.name, {})
@@ -153,12 +155,12 @@ def _fill(row: TableRow, results: list[dict], sequences: list[str]) -> None:
     row.parameters = results[0]['parameters']
 
 
-def best(rows: Iterable[TableRow]) -> dict[str, str]:
-    """Metric -> name of the row with the best mean, oracles left out."""
+def best(rows: Iterable[TableRow]) -> dict[str, set[str]]:
+    """Metric -> names of the rows with the best mean, oracles left out."""
     candidates = [row for row in rows if row.counts is not None and not row.oracle]
-    found = {}
+    found: dict[str, set[str]] = {}
     for metric in METRICS if len(candidates) > 1 else ():
-        lower = metric in ('IDSW', 'FP', 'FN')
-        means = {row.name: row.scores[metric].mean * (-1 if lower else 1) for row in candidates}
-        found[metric] = max(means, key=means.__getitem__)
+        means = {row.name: row.scores[metric].mean for row in candidates}
+        top = (max if rule_of(metric) == 'greater' else min)(means.values())
+        found[metric] = {name for name, mean in means.items() if mean == top}
     return found

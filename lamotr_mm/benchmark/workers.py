@@ -59,13 +59,11 @@ def run_test(folder: Path, config: Config, spec: dict) -> None:
     runner = build_runner(config, spec, folder)
     runner.test()
     (metric,) = [m for m in runner.test_evaluator.metrics if isinstance(m, RecordedTracking)]
+    arrays = {
+        f'{kind}/{name}': rows for kind, of in metric.rows.items() for name, rows in of.items()
+    }
     with replace_on_success(folder / 'rows.npz') as part:
-        # a file by itself: numpy would add .npz to a name
-        with open(part, 'wb') as file:
-            named = {
-                f'{kind}/{name}': r for kind in metric.rows for name, r in metric.rows[kind].items()
-            }
-            np.savez_compressed(file, **named)
+        np.savez_compressed(part, **arrays)
     scores = metric.scores
     result = dict(
         combined=scores['combined'],

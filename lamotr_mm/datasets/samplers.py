@@ -38,8 +38,8 @@ class VideoFrameSampler(TrackImgSampler):
     def set_epoch(self, epoch: int) -> None:
         """Sets the epoch (from 0) of the order and, in training, of the data set's random numbers.
 
-        mmengine's iteration-based loop tells it to the sampler alone, when it has come to the end of
-        the data and no worker is ahead; an epoch-based loop has told the data set before.
+        mmengine's iteration-based loop tells it to the sampler alone, when it has come to the end
+        of the data and no worker is ahead; an epoch-based loop has told the data set before.
         """
         super().set_epoch(epoch)
         if not self.test_mode and hasattr(self.dataset, 'set_epoch'):

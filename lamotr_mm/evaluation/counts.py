@@ -1,8 +1,8 @@
 """What the scores of several sequences are computed from, so that any choice of them can be scored.
 
-TrackEval combines sequences by adding counts up (AssA: weighted by true positives). Added-up vectors
-of counts therefore give its scores of any sequences, also with some of them several times, as a
-bootstrap takes them.
+TrackEval combines sequences by adding counts up (AssA: weighted by true positives). Added-up
+vectors of counts therefore give its scores of any sequences, also with some of them several times,
+as a bootstrap takes them.
 """
 
 import numpy as np

@@ -87,8 +87,8 @@ class DetectionsOf(GivenDetections):
         boxes: 'objects', or 'tracks': the boxes that LA-MOTR reports take their place.
 
     Raises:
-        ValueError: `boxes` is neither; the checkpoint is missing or of another model; a kept file is damaged or of
-            other frames.
+        ValueError: `boxes` is neither; the checkpoint is missing or of another model; a kept file
+            is damaged or of other frames.
     """
 
     def __init__(

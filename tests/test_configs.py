@@ -15,7 +15,7 @@ from lamotr_mm import registry
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob('*.py')]
-NAMES = sorted(name for name in NAMES if '_base_' not in name)
+NAMES = sorted(name for name in NAMES if not name.startswith(('_base_', 'suites/')))
 # LA-MOTR's detections and a tracker without weights
 PEERS = [name for name in NAMES if name.startswith('peers/')]
 ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]

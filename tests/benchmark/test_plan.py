@@ -97,7 +97,7 @@ def test_rows_are_trained_alike(entries):
     with pytest.raises(ValueError, match=r'a trains for .*2, .*b for .*5.*: --budget ITERS gives'):
         entries(row(), longer, budget=None)
     assert all(not entry.reason for entry in entries(row(), longer, budget=9))
-    with pytest.raises(ValueError, match='set train_dataloader.batch_size alike'):
+    with pytest.raises(ValueError, match=r'set train_dataloader\.batch_size alike'):
         entries(row(), row('b', overrides={'train_dataloader.batch_size': 2}))
 
 

@@ -1,4 +1,4 @@
-"""The report's numbers are TrackEval's, what is missing is said, and the page works in a browser."""
+"""The report's numbers are TrackEval's, what is missing is said, the page works in a browser."""
 
 import csv
 import io
@@ -69,7 +69,9 @@ def tested(tmp_path):
             result = scores | dict(counts=counts, parameters=1234567)
             (job.folder / 'result.json').write_text(json.dumps(result))
             arrays = {f'truth/{key}': value for key, value in truth().items()}
-            np.savez(job.folder / 'rows.npz', **arrays, **{f'tracks/{k}': v for k, v in found.items()})
+            np.savez(
+                job.folder / 'rows.npz', **arrays, **{f'tracks/{k}': v for k, v in found.items()}
+            )
             job.finish(60.0, well=True)
         return Run(seed, job)
 

@@ -79,9 +79,9 @@ def test_reason_of_an_output(text, reason):
 
 
 def test_a_second_runner_waits(tmp_path):
-    with only_one(tmp_path), pytest.raises(ValueError, match='another benchmark runs in'):
-        with only_one(tmp_path):
-            pass
+    refused = pytest.raises(ValueError, match='another benchmark runs in')
+    with only_one(tmp_path), refused, only_one(tmp_path):
+        pass
     with only_one(tmp_path):
         pass
 

@@ -1,4 +1,4 @@
-"""Spreads against scipy and cases worked by hand; marks where there is a difference, and only there."""
+"""Spreads against scipy and cases worked by hand; marks only where there is a difference."""
 
 import numpy as np
 import pytest

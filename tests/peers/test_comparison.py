@@ -2,12 +2,9 @@
 
 import pytest
 from mmengine.evaluator import Evaluator
-from mmengine.structures import InstanceData
 
 from lamotr_mm.peers.comparison import (
     load_peer,
-    numbers_of,
-    on_own_boxes,
     score,
     search,
     tracks_of,
@@ -72,19 +69,6 @@ def test_perfect_ids_are_perfect(peer_of, walkers, evaluator):
     assert score(walkers, tracks_of(peer.build({}), walkers), evaluator)[
         'track/HOTA'
     ] == pytest.approx(100)
-
-
-def test_own_boxes_take_the_place_of_the_detections(walkers):
-    tracks = InstanceData(**{k: v[:1] for k, v in walkers[0].sample[0].pred_instances.items()})
-    tracks.instances_id = tracks.labels + 5
-    swapped = on_own_boxes([walkers[0]._replace(tracks=tracks)])
-    assert swapped[0].sample[0].pred_instances.bboxes.tolist() == tracks.bboxes.tolist()
-    assert 'instances_id' not in swapped[0].sample[0].pred_instances
-    assert len(walkers[0].sample[0].pred_instances) == 2
-
-
-def test_numbers_of_frames(walkers):
-    assert numbers_of(walkers[:2]) == {('v', 1), ('v', 2)}
 
 
 def test_settings_of_one_build_do_not_reach_the_next(peer_of):

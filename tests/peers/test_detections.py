@@ -71,6 +71,17 @@ def test_detections_are_those_of_tracking(config, weights, images):
     assert len(found[0].pred_instances) == 12 and len(found[2].pred_track_instances) > 0
 
 
+def test_reported_boxes_in_the_place_of_detections(config, weights, images):
+    found = run(DetectionsOf(config.model, weights, boxes='tracks', min_side=0.0), images)
+    tracked = run(DetectionsOf(config.model, weights), images)
+    for frame, expected in zip(found, tracked):
+        tracks = expected.pred_track_instances
+        assert frame.pred_instances.bboxes.tolist() == tracks.bboxes.tolist()
+        assert 'instances_id' not in frame.pred_instances
+    with pytest.raises(ValueError, match="boxes='all' should be 'objects' or 'tracks'"):
+        DetectionsOf(config.model, weights, boxes='all')
+
+
 def test_two_videos_do_not_share_tracks(config, weights, images):
     detector = DetectionsOf(config.model, weights)
     first = run(detector, images)

@@ -31,7 +31,7 @@ from lamotr_mm.registry import METRICS, MODELS
 
 from .suite import is_peer
 
-SPEED_FRAMES = 40
+SPEED_FRAMES = 20
 
 
 @METRICS.register_module()
@@ -150,7 +150,7 @@ def run_speed(folder: Path, _: Config | None, spec: dict) -> None:
 
 
 @torch.no_grad()
-def measure(config: Config, spec: dict, folder: Path, frames: int = SPEED_FRAMES) -> float:
+def measure(config: Config, spec: dict, folder: Path) -> float:
     """Median time in ms from prepared image to tracks, over the first frames that are tested.
 
     A peer's includes that of its detector. Reading and resizing images are outside.
@@ -162,7 +162,7 @@ def measure(config: Config, spec: dict, folder: Path, frames: int = SPEED_FRAMES
     wait = waiter(next(model.parameters(), torch.zeros(1)).device)
     loader = Runner.build_dataloader(config.test_dataloader)
     seconds: list[float] = []
-    for batch, _ in zip(loader, range(frames + 1)):
+    for batch, _ in zip(loader, range(SPEED_FRAMES + 1)):
         with timed(seconds, wait):
             model.test_step(batch)
     return 1000 * median(seconds[1:] or seconds)

@@ -20,9 +20,9 @@ from lamotr_mm.preparation.checks import leaf_datasets
 from .resolve import NOT_HASHED
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# rooms of the package that a result is of; others only plan, draw and convert
-TRAINING = ('io', 'datasets', 'models', 'tracking', 'engine', 'weights')
-TESTING = (*TRAINING, 'evaluation', 'apis', 'peers')
+# rooms and files of the package that a result is of; others only plan, draw and convert
+TRAINING = ('io', 'datasets', 'models', 'tracking', 'engine', 'weights', 'registry.py')
+TESTING = (*TRAINING, 'evaluation', 'apis', 'peers', 'benchmark/workers.py')
 LIBRARIES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'trackeval')
 DONE = 'done.json'
 
@@ -152,10 +152,11 @@ def _dicts(node: Any) -> Iterator[dict]:
 
 @cache
 def code_version(rooms: tuple[str, ...]) -> str:
-    """Hash of the package's source in these rooms and of the versions of what it stands on."""
+    """Hash of the source in these rooms or files, and of the versions of what it stands on."""
     found = hashlib.sha256()
     for room in rooms:
-        for file in sorted((PACKAGE / room).rglob('*.py')):
+        path = PACKAGE / room
+        for file in [path] if path.is_file() else sorted(path.rglob('*.py')):
             found.update(str(file.relative_to(PACKAGE)).encode() + file.read_bytes())
     for name, version in library_versions().items():
         found.update(f'{name} {version}'.encode())

@@ -46,7 +46,7 @@ def pictures(table: Table) -> list[tuple[str, str, str]]:
         (
             'AssA against DetA',
             'Association against detection, mean over seeds; bars are 95 % intervals. Along a grey '
-            'line HOTA is about the same. Rows on the same detections differ in AssA alone.',
+            'line HOTA is about the same.',
             _drawn(table, _draw_plane),
         ),
     ]
@@ -62,7 +62,7 @@ def style(index: int) -> dict:
 
 
 def _drawn(table: Table, draw: Callable[[Axes, Table], None]) -> str:
-    figure = Figure(figsize=(11, 5.4), layout='constrained')
+    figure = Figure(figsize=(11.5, 4.7), layout='constrained')
     FigureCanvasSVG(figure)
     axes = figure.subplots()
     draw(axes, table)

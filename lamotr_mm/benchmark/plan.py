@@ -321,7 +321,7 @@ class Planner:
             if first is not None and budget != self.budgets[first]:
                 raise UnfairError(
                     f'{first} trains for {self.budgets[first]}, {name} for {budget}: --budget '
-                    'ITERS gives all rows the same iterations; set train_dataloader.batch_size alike'
+                    'ITERS gives all the same iterations; set train_dataloader.batch_size alike'
                 )
 
 

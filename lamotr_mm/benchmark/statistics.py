@@ -137,8 +137,7 @@ def marks(rows: Mapping[str, np.ndarray], reference: str) -> tuple[dict[str, dic
     if smallest_p(sequences) > error:
         needed = int(np.ceil(1 - np.log2(error)))
         return none, (
-            f'{sequences} sequences are too few to tell {len(others)} rows from another: '
-            f'from {needed} on'
+            f'{sequences} sequences are too few to compare {len(rows)} rows: {needed} are needed'
         )
     for name in others:
         for metric in MARKED:

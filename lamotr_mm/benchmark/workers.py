@@ -153,7 +153,8 @@ def run_speed(folder: Path, _: Config | None, spec: dict) -> None:
 def measure(config: Config, spec: dict, folder: Path) -> float:
     """Median time in ms from prepared image to tracks, over the first frames that are tested.
 
-    A peer's includes that of its detector. Reading and resizing images are outside.
+    A peer's includes that of its detector. Reading and resizing images are outside. On a CPU it is
+    the time of its one thread, which other work on the machine hardly changes.
     """
     config.test_dataloader.update(num_workers=0, persistent_workers=False)
     runner = build_runner(config, spec, folder)
@@ -161,9 +162,10 @@ def measure(config: Config, spec: dict, folder: Path) -> float:
     model = runner.model.eval()
     wait = waiter(next(model.parameters(), torch.zeros(1)).device)
     loader = Runner.build_dataloader(config.test_dataloader)
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     seconds: list[float] = []
     for batch, _ in zip(loader, range(SPEED_FRAMES + 1)):
-        with timed(seconds, wait):
+        with timed(seconds, wait, clock):
             model.test_step(batch)
     return 1000 * median(seconds[1:] or seconds)
 

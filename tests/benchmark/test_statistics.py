@@ -103,7 +103,7 @@ def test_too_few_sequences_get_no_marks(others, needed):
     few, why = of(needed - 1)
     assert few['row 0']['MOTA'] == ''
     assert why == (
-        f'{needed - 1} sequences are too few to tell {others} rows from another: from {needed} on'
+        f'{needed - 1} sequences are too few to compare {others + 1} rows: {needed} are needed'
     )
     enough, why = of(needed)
     assert (enough['row 0']['MOTA'], why) == ('+', '')

@@ -37,3 +37,13 @@ def test_enough_videos_is_as_mmdet(monkeypatch, videos, ranks):
 def test_training_visits_every_frame_once(monkeypatch):
     one, other = frames_by_rank(monkeypatch, videos=2, ranks=2, test_mode=False)
     assert sorted(one + other) == [(v, f) for v in range(2) for f in range(3)]
+
+
+def test_a_new_epoch_changes_order_and_random_numbers_of_the_data():
+    """mmengine's iteration-based loop tells the epoch to nobody but the sampler."""
+    dataset = SyntheticVideoDataset(num_videos=3, video_length=5)
+    sampler = VideoFrameSampler(dataset, seed=0)
+    first = list(sampler)
+    sampler.set_epoch(2)
+    assert dataset.epoch == 2
+    assert list(sampler) != first and sorted(sampler) == sorted(first)

@@ -102,7 +102,7 @@ def evaluate_sequences(
     for sequence in sorted(ground_truth):
         truth, tracks = _rows_of(sequence, ground_truth, predictions, benchmark, len(names))
         numbers = _frame_numbers(sequence, truth, tracks, frames)
-        true_frames, frame_tracks = _by_frame(truth, numbers), _by_frame(tracks, numbers)
+        true_frames, frame_tracks = rows_by_frame(truth, numbers), rows_by_frame(tracks, numbers)
         overlaps[sequence] = sum(overlapping_pairs(rows[:, BOX]) for rows in frame_tracks)
         for label, name in enumerate(names, 1):
             data = _preprocess(
@@ -248,7 +248,7 @@ def _frame_numbers(
     return numbers
 
 
-def _by_frame(rows: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
+def rows_by_frame(rows: np.ndarray, numbers: np.ndarray) -> list[np.ndarray]:
     """The rows of each frame, in their order."""
     rows = rows[np.argsort(rows[:, FRAME], kind='stable')]
     starts = np.searchsorted(rows[:, FRAME], numbers, 'left')
@@ -269,7 +269,7 @@ def _preprocess(
         truth = [rows[rows[:, CLASS] == label] for rows in truth]
         tracks = [rows[rows[:, CLASS] == label] for rows in tracks]
     if benchmark is None:
-        pairs = [_without_ignored(dataset, *pair) for pair in zip(truth, tracks)]
+        pairs = [without_ignored(dataset, *pair) for pair in zip(truth, tracks)]
         truth, tracks = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     raw = dict(
         seq=sequence,
@@ -290,7 +290,7 @@ def _preprocess(
     return dataset.get_preprocessed_seq_data(raw, 'pedestrian')
 
 
-def _without_ignored(
+def without_ignored(
     dataset: ArrayDataset, truth: np.ndarray, tracks: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """One frame without ignored ground truth, and without the tracker boxes that only match it."""

@@ -74,7 +74,10 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.11',
     packages=find_packages(include=['lamotr_mm', 'lamotr_mm.*']),
-    package_data={'lamotr_mm.benchmark': ['*.j2']},
+    package_data={
+        'lamotr_mm.benchmark': ['*.j2'],
+        'lamotr_mm.visualization.explain': ['page/*'],
+    },
     install_requires=read_requirements('runtime'),
     extras_require={**EXTRAS, 'all': [*chain.from_iterable(EXTRAS.values())]},
     entry_points={'console_scripts': ['lamotr=lamotr_mm.apis.cli:main']},

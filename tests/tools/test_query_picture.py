@@ -113,7 +113,7 @@ def test_images_come_from_their_files_or_the_batch(tool, tmp_path):
     def image(path):
         meta = dict(img_path=str(path), ori_shape=(40, 60))
         data = dict(inputs=inputs, data_samples=[DetDataSample(metainfo=meta)])
-        return tool.read_image({(0, 0): data}, 0, 0)
+        return tool.original_image(data)
 
     assert (image(file) == (1, 2, 3)).all() and image(file).shape == (40, 60, 3)
     assert (image('drawn/img1/000001.jpg') == 77).all() and image('x').shape == (40, 60, 3)

@@ -10,15 +10,15 @@ before and after it in which they are apart.
 import argparse
 from pathlib import Path
 
-import mmcv
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, pseudo_collate
 from rich.progress import track
 
+from lamotr_mm.apis.dataset_video import find_video, original_image
 from lamotr_mm.apis.inferencer import default_device, init_model
 from lamotr_mm.engine.launch import add_cfg_options, load_config, parse_args
-from lamotr_mm.io.frame_meta import frame_number, sequence_name
+from lamotr_mm.io.frame_meta import frame_number
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.registry import DATASETS
 from lamotr_mm.visualization.contact_sheet import write_png
@@ -42,22 +42,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--width', type=int, default=560, help='of a picture in a row, px')
     add_cfg_options(parser)
     return parser
-
-
-def find_video(dataset: BaseDataset, name: str | None) -> int:
-    """Index of a video.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    names = [
-        sequence_name(dataset.get_data_info(index)['images'][0]) for index in range(len(dataset))
-    ]
-    if name is None:
-        return 0
-    if name not in names:
-        raise ValueError(f'--video {name}: the test data have {", ".join(names)}')
-    return names.index(name)
 
 
 def track_video(model: LAMOTR, dataset: BaseDataset, video: int, last: int | None) -> list[dict]:
@@ -111,17 +95,6 @@ def choose(frames: list[dict], numbers: list[int] | None) -> list[dict]:
     return [by_number[number] for number in numbers]
 
 
-def read_image(dataset: BaseDataset, video: int, index: int) -> np.ndarray:
-    """A frame at its original size, ``(H, W, 3)`` uint8 BGR; drawn video has no files."""
-    data = dataset[video, index]
-    meta = data['data_samples'][0].metainfo
-    if Path(meta['img_path']).is_file():
-        return mmcv.imread(meta['img_path'])
-    image = np.ascontiguousarray(data['inputs'][0].numpy().transpose(1, 2, 0))
-    height, width = meta['ori_shape'][:2]
-    return mmcv.imresize(image, (width, height))
-
-
 def draw(config: Config, args: argparse.Namespace) -> list[int]:
     """Writes the picture; returns the numbers of the frames in it."""
     model = init_model(config, args.checkpoint, args.device)
@@ -129,7 +102,7 @@ def draw(config: Config, args: argparse.Namespace) -> list[int]:
     video = find_video(dataset, args.video)
     frames = track_video(model, dataset, video, max(args.frames) if args.frames else None)
     chosen = choose(frames, args.frames)
-    images = [read_image(dataset, video, frame['index']) for frame in chosen]
+    images = [original_image(dataset[video, frame['index']]) for frame in chosen]
     queries = [frame['queries'] for frame in chosen]
     write_png(args.out, draw_queries(images, queries, args.width))
     return [frame.number for frame in queries]

@@ -1,0 +1,58 @@
+"""A video of a data set that a config names: which one, its frames, its ground truth."""
+
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from lamotr_mm.evaluation.association import frame_truth
+from lamotr_mm.io.frame_meta import frame_number, sequence_name
+
+
+def find_video(dataset: BaseDataset, name: str | None) -> int:
+    """Index of a video; of the first one for None.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    names = [
+        sequence_name(dataset.get_data_info(index)['images'][0]) for index in range(len(dataset))
+    ]
+    if name is None:
+        return 0
+    if name not in names:
+        raise ValueError(f'--video {name}: the test data have {", ".join(names)}')
+    return names.index(name)
+
+
+def original_image(data: dict[str, Any]) -> np.ndarray:
+    """A frame at its original size, ``(H, W, 3)`` uint8 BGR; drawn video has no files.
+
+    Args:
+        data: a packed frame of the data set: ``inputs`` and ``data_samples``.
+    """
+    meta = data['data_samples'][0].metainfo
+    if Path(meta['img_path']).is_file():
+        return mmcv.imread(meta['img_path'])
+    image = np.ascontiguousarray(data['inputs'][0].numpy().transpose(1, 2, 0))
+    height, width = meta['ori_shape'][:2]
+    return mmcv.imresize(image, (width, height))
+
+
+def ground_truth(dataset: BaseDataset, video: int) -> np.ndarray | None:
+    """Ground truth of a video as MOTChallenge rows ``(N, 8)``, as in
+    ``lamotr_mm.io.mot_rows``; None where the data set has none."""
+    images = dataset.get_data_info(video)['images']
+    if not any('instances' in image for image in images):
+        return None
+    rows = []
+    for image in images:
+        instances = image.get('instances') or []
+        boxes, ids, ignored = frame_truth(instances)
+        labels = np.array([i['bbox_label'] for i in instances], dtype=np.int64)
+        numbers = np.full(len(ids), frame_number(image))
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        rows.append(np.column_stack([numbers, ids, boxes[:, :2], sizes, ~ignored, labels + 1]))
+    return np.concatenate(rows)

@@ -1,0 +1,16 @@
+"""A page that explains each association of a video: records of its frames, events, and the HTML."""
+
+from .events import Event, life_events, switch_events
+from .page import ExplanationPage
+from .records import FrameRecord, NetworkView, TrackRecord, TruthRecord
+
+__all__ = [
+    'Event',
+    'ExplanationPage',
+    'FrameRecord',
+    'NetworkView',
+    'TrackRecord',
+    'TruthRecord',
+    'life_events',
+    'switch_events',
+]

@@ -28,6 +28,8 @@ def frame_range(text: str) -> tuple[int | None, int | None]:
         numbers = [int(part) if part else None for part in (first, last)]
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text}: A and B should be whole numbers') from None
+    if None not in numbers and numbers[0] > numbers[1]:
+        raise argparse.ArgumentTypeError(f'{text}: B lies before A')
     return numbers[0], numbers[1]
 
 

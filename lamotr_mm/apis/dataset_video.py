@@ -41,18 +41,16 @@ def original_image(data: dict[str, Any]) -> np.ndarray:
     return mmcv.imresize(image, (width, height))
 
 
-def ground_truth(dataset: BaseDataset, video: int) -> np.ndarray | None:
-    """Ground truth of a video as MOTChallenge rows ``(N, 8)``, as in
-    ``lamotr_mm.io.mot_rows``; None where the data set has none."""
-    images = dataset.get_data_info(video)['images']
-    if not any('instances' in image for image in images):
+def ground_truth(meta: dict[str, Any]) -> np.ndarray | None:
+    """Ground truth of a frame as MOTChallenge rows ``(n, 8)``, as in ``lamotr_mm.io.mot_rows``.
+
+    Args:
+        meta: the frame's metainfo; None is returned where it has no ``instances``.
+    """
+    if 'instances' not in meta:
         return None
-    rows = []
-    for image in images:
-        instances = image.get('instances') or []
-        boxes, ids, ignored = frame_truth(instances)
-        labels = np.array([i['bbox_label'] for i in instances], dtype=np.int64)
-        numbers = np.full(len(ids), frame_number(image))
-        sizes = boxes[:, 2:] - boxes[:, :2]
-        rows.append(np.column_stack([numbers, ids, boxes[:, :2], sizes, ~ignored, labels + 1]))
-    return np.concatenate(rows)
+    boxes, ids, ignored = frame_truth(meta['instances'])
+    labels = np.array([i['bbox_label'] for i in meta['instances']], dtype=np.int64)
+    numbers = np.full(len(ids), frame_number(meta))
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return np.column_stack([numbers, ids, boxes[:, :2], sizes, ~ignored, labels + 1])

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -123,9 +122,8 @@ def explain_dataset(
     meter = Progress(len(images), sys.stderr if progress else None)
     prepared = _counted(_prepared(model, dataset, video, len(images)), meter)
     size = (images[0]['width'], images[0]['height'])
-    rows = ground_truth(dataset, video)
     name = sequence_name(images[0])
-    return _Explainer(model, name, size, DEFAULT_FPS, rows, first).write(out, prepared)
+    return _Explainer(model, name, size, DEFAULT_FPS, None, first).write(out, prepared)
 
 
 def read_truth(path: str | Path, name: str, classes: tuple[str, ...]) -> np.ndarray:
@@ -186,17 +184,14 @@ class _Explainer:
         truth: np.ndarray | None,
         first: int,
     ) -> None:
-        self._model, self._truth, self._first = model, truth, first
+        self._model, self._first = model, first
+        # one part where it is given; of a data set, a part comes with each frame
+        self._truth = [] if truth is None else [truth]
         self._session = model.new_session()
         rules = dataclasses.asdict(model.lifecycle)
         self._classes = _classes(model)
         self._page = ExplanationPage(name, size, fps, rules, self._classes)
         self._rows: list[list[float]] = []  # tracks that are given out
-        self._targets: dict[int, list[TruthRecord]] = defaultdict(list)
-        for row in () if truth is None else truth[truth[:, FLAG] != 0]:
-            x, y, w, h = (round(float(value), 1) for value in row[BOX])
-            target = TruthRecord(int(row[ID]), -1, [x, y, round(x + w, 1), round(y + h, 1)])
-            self._targets[int(row[FRAME])].append(target)
 
     def write(self, out: str | Path, frames: Iterable[PreparedFrame]) -> Explanation:
         """Track the frames and write the page."""
@@ -207,7 +202,7 @@ class _Explainer:
                 self._add(prepared, trace)
         if not self._page.frames:
             raise ValueError(f'the video has no frame at or after {self._first}')
-        switches = None if self._truth is None else self._match(self._truth)
+        switches = self._match(np.concatenate(self._truth)) if self._truth else None
         events = self._page.write(out, switches)
         ids = {track.id for frame in self._page.frames for track in frame.tracks}
         count = None if switches is None else len(switches)
@@ -237,7 +232,10 @@ class _Explainer:
             view,
             frame.pred_track_instances.instances_id.tolist(),
         )
-        record.truth = self._targets[prepared.number]
+        if (rows := ground_truth(frame.metainfo)) is not None:
+            self._truth.append(rows)
+        for rows in self._truth[-1:]:
+            record.truth = _targets(rows[rows[:, FRAME] == prepared.number])
         self._page.add(record, prepared.image, view.prior, len(view.spatial))
         self._rows += _track_rows(prepared.number, frame)
 
@@ -267,6 +265,16 @@ def network_view(trace: AssociationTrace, ori_shape: tuple[int, int]) -> Network
     looks = trace.tracklet_attention()[:, 0, :, :objects]
     host = [v.cpu().numpy() for v in (terms.spatial[:, 0], terms.attention[:, 0], looks, before)]
     return NetworkView(float(terms.prior), *host)
+
+
+def _targets(rows: np.ndarray) -> list[TruthRecord]:
+    """Of the rows of a frame, those that are scored; who has them is not known yet."""
+    corners = rows[:, BOX] + np.pad(rows[:, BOX][:, :2], ((0, 0), (2, 0)))
+    return [
+        TruthRecord(int(row[ID]), -1, [round(value, 1) for value in box])
+        for row, box in zip(rows, corners.tolist())
+        if row[FLAG] != 0
+    ]
 
 
 def _track_rows(number: int, frame: DetDataSample) -> list[list[float]]:

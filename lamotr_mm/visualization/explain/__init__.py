@@ -1,6 +1,6 @@
 """A page that explains each association of a video: records of its frames, events, and the HTML."""
 
-from .events import Event, life_events, switch_events
+from .events import Event, Step, life_events, switch_events
 from .page import ExplanationPage
 from .records import FrameRecord, NetworkView, TrackRecord, TruthRecord
 
@@ -9,6 +9,7 @@ __all__ = [
     'ExplanationPage',
     'FrameRecord',
     'NetworkView',
+    'Step',
     'TrackRecord',
     'TruthRecord',
     'life_events',

@@ -1,9 +1,17 @@
 """What happened to the tracks of a video, and what an identity switch comes from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from .records import FrameRecord
+from .records import FrameRecord, TrackRecord
+
+
+class Step(NamedTuple):
+    """A track in a frame, and what it does there; why is in the frame's record."""
+
+    frame: int
+    id: int
+    text: str
 
 
 class Event(NamedTuple):
@@ -14,16 +22,18 @@ class Event(NamedTuple):
         kind: 'born', 'lost', 'found', 'ended' or 'switch'.
         id: the track; of a switch, the one that takes over.
         text: what a person reads.
-        cause_frame: where to look for the reason: the frame itself, but for a switch.
-        cause_id: whom to look at there.
+        steps: how it came to it, the cause first.
     """
 
     frame: int
     kind: str
     id: int
     text: str
-    cause_frame: int
-    cause_id: int
+    steps: list[Step]
+
+    def as_json(self) -> dict[str, Any]:
+        """Of lists, dicts, numbers and text."""
+        return self._asdict() | {'steps': [step._asdict() for step in self.steps]}
 
 
 def life_events(frames: Iterable[FrameRecord]) -> list[Event]:
@@ -31,21 +41,30 @@ def life_events(frames: Iterable[FrameRecord]) -> list[Event]:
     events = []
     for frame in frames:
         for track in frame.tracks:
-            found = track.missed > 0 and track.state in ('matched', 'kept')
-            if track.state == 'born':
-                kinds = {'born': 'starts'}
-            elif found:
-                kinds = {'found': f'is found again ({track.missed} missed)'}
-            elif track.state == 'lost' and track.missed == 0:
-                kinds = {'lost': 'is lost'}
-            elif track.state == 'ended':
-                kinds = {'ended': 'ends'}
-            else:
+            kind = _kind(track)
+            if kind is None:
                 continue
-            for kind, text in kinds.items():
-                text = f'id {track.id} {text}'
-                events.append(Event(frame.number, kind, track.id, text, frame.number, track.id))
+            text = f'id {track.id} {_WORDS[kind].format(missed=track.missed)}'
+            step = Step(frame.number, track.id, text)
+            events.append(Event(frame.number, kind, track.id, text, [step]))
     return events
+
+
+_WORDS = {
+    'born': 'starts',
+    'lost': 'is lost',
+    'found': 'is found again ({missed} missed)',
+    'ended': 'ends',
+}
+
+
+def _kind(track: TrackRecord) -> str | None:
+    """What happens to a track in a frame; None: it goes on as before."""
+    if track.state in ('born', 'ended'):
+        return track.state
+    if track.state == 'lost':
+        return None if track.missed else 'lost'
+    return 'found' if track.missed else None
 
 
 def switch_events(
@@ -53,10 +72,10 @@ def switch_events(
 ) -> list[Event]:
     """Identity switches with their causes.
 
-    The cause of a switch is in the first frame after the target's last match in which the target is
-    there and the old id does not have it: it is lost, or has gone to another target. What
-    the new id did until the switch follows: where it started, was found again, or which target it
-    had before.
+    The cause of a switch is in the first frame after the target's last match in which the old id is
+    lost, or the target is there and it does not have it: it has gone to another target, or off
+    all of them. The second step is what the new id did until it had the target: where it started,
+    was found again, or which target it had before. The last one is the switch itself.
 
     Args:
         switches: (frame, target, last frame of the old id, old id, new id), as
@@ -68,25 +87,21 @@ def switch_events(
 
 
 def _switch_event(
-    number: int,
-    target: int,
-    last: int,
-    old: int,
-    new: int,
-    frames: Mapping[int, FrameRecord],
+    number: int, target: int, last: int, old: int, new: int, frames: Mapping[int, FrameRecord]
 ) -> Event:
     between = [frame for n, frame in frames.items() if last < n <= number]
     cause = next(
-        frame for frame in between if target in frame.matches() and frame.matches()[target] != old
+        frame
+        for frame in between
+        if _is_lost(frame, old) or frame.matches().get(target, old) != old
     )
-    # it may be lost while the target is out of sight
-    lost = [frame for frame in between if frame.number < cause.number and _is_lost(frame, old)]
-    cause = lost[0] if lost else cause
-    text = (
-        f'target {target}: id {old} → id {new}. {_what_old_did(cause, target, old)} '
-        f'{_what_new_did(between, frames[last], new)}'
-    )
-    return Event(number, 'switch', new, text, cause.number, old)
+    steps = [
+        Step(cause.number, old, _what_old_did(cause, old)),
+        _what_new_did(between, frames[last], new),
+    ]
+    if steps[1].frame != number:
+        steps.append(Step(number, new, f'id {new} has target {target}'))
+    return Event(number, 'switch', new, f'target {target}: id {old} → id {new}', steps)
 
 
 def _is_lost(frame: FrameRecord, track_id: int) -> bool:
@@ -94,31 +109,32 @@ def _is_lost(frame: FrameRecord, track_id: int) -> bool:
     return track is None or track.state in ('lost', 'ended')
 
 
-def _what_old_did(frame: FrameRecord, target: int, old: int) -> str:
+def _what_old_did(frame: FrameRecord, old: int) -> str:
     track = frame.track(old)
-    where = f'in frame {frame.number}'
     if track is None:
-        return f'Id {old} is not there {where}.'
-    if _is_lost(frame, old):
-        return f'Id {old} is lost {where}: {track.why}'
-    others = [t for t, track_id in frame.matches().items() if track_id == old]
+        return f'id {old} is not there'
+    if track.state in ('lost', 'ended'):
+        return f'id {old} is lost'
+    others = _targets_of(frame, old)
     if others:
-        return f'Id {old} goes to target {others[0]} {where}: {track.why}'
+        return f'id {old} goes to target {others[0]}'
     if not track.out:
-        return f'Id {old} is not given out {where}, its score or area is too small: {track.why}'
-    return f'The box of id {old} is off the target {where} (IoU below 0.5): {track.why}'
+        return f'id {old} is not given out, its score or area is too small'
+    return f'the box of id {old} is off the target (IoU below 0.5)'
 
 
-def _what_new_did(between: Sequence[FrameRecord], last: FrameRecord, new: int) -> str:
+def _what_new_did(between: Sequence[FrameRecord], last: FrameRecord, new: int) -> Step:
+    """Args: between: the frames after ``last``, that of the target's last match."""
     for frame in between:
         track = frame.track(new)
-        if track is None:
-            continue
-        if track.state == 'born':
-            return f'Id {new} starts in frame {frame.number}: {track.why}'
-        if track.missed and track.state in ('matched', 'kept'):
-            return f'In frame {frame.number}, id {new} is there again: {track.why}'
-    others = [t for t, track_id in last.matches().items() if track_id == new]
-    if others:
-        return f'Id {new} had target {others[0]} before.'
-    return f'Id {new} was there before, without a target.'
+        kind = None if track is None else _kind(track)
+        if track is not None and kind in ('born', 'found'):
+            text = f'id {new} {_WORDS[kind].format(missed=track.missed)}'
+            return Step(frame.number, new, text)
+    others = _targets_of(last, new)
+    had = f'had target {others[0]} before' if others else 'was there before, without a target'
+    return Step(between[-1].number, new, f'id {new} takes it; it {had}')
+
+
+def _targets_of(frame: FrameRecord, track_id: int) -> list[int]:
+    return [target for target, owner in frame.matches().items() if owner == track_id]

@@ -17,8 +17,8 @@ from ..draw_tracks import BASE_COLOURS, LIGHTNESS, colour_of
 from .events import Event, life_events, switch_events
 from .records import FrameRecord
 
-# 300 frames within 20 MB
-FRAME_BYTES = 20_000_000 // 300
+# 300 frames within 20 MB, with style, script and events
+FRAME_BYTES = 19_800_000 // 300
 # longest side in px and JPEG quality: the first that fits
 LADDER = ((960, 85), (960, 70), (960, 55), (800, 55), (640, 55), (640, 40), (480, 40), (320, 40))
 SCRIPTS = ('state.js', 'scene.js', 'reason.js', 'matrix.js', 'timeline.js', 'main.js')
@@ -95,7 +95,7 @@ class ExplanationPage:
         events = self.events(switches or ())
         data = self._header | dict(
             truth=switches is not None,
-            events=[event._asdict() for event in events],
+            events=[event.as_json() for event in events],
             frames=[
                 frame.as_json() | dict(image=image)
                 for frame, image in zip(self.frames, self._images)

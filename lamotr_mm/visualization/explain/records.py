@@ -8,6 +8,7 @@ import numpy as np
 
 from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
 from lamotr_mm.tracking.reasons import FrameReasons, TrackReason
+from lamotr_mm.tracking.session import NO_TRACK
 
 # of how many pairs a frame keeps the terms of S: for each tracklet the best by S and by attention,
 # for each object the best by S
@@ -62,8 +63,8 @@ class TrackRecord:
 
 @dataclass(frozen=True)
 class ObjectRecord:
-    """An object in a frame: ``query`` is its number, ``id`` its track (-1: none); the rest as of
-    `ObjectReason` and `TrackRecord`."""
+    """An object in a frame: ``query`` is its number, ``id`` its track (-1: none), which also says
+    why; the rest as of `ObjectReason` and `TrackRecord`."""
 
     query: int
     fate: str
@@ -141,7 +142,7 @@ class FrameRecord:
                     query=item.index,
                     fate=item.fate,
                     id=item.track_id,
-                    why=item.why,
+                    why=item.why if item.track_id == NO_TRACK else '',
                     label=int(scores.object_labels[item.index]),
                     score=_round(scores.object_scores[item.index], 3),
                     box=_box(scores.object_boxes_xyxy[item.index]),
@@ -162,7 +163,7 @@ class FrameRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Of lists, dicts, numbers and text."""
-        return asdict(self)
+        return asdict(self) | {'truth': [item._asdict() for item in self.truth]}
 
 
 def _track(

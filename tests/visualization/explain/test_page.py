@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from chromium import Browser, find_chromium
@@ -111,13 +112,12 @@ def test_why(browser, story):
         "[...document.querySelectorAll('#rivals tbody tr')].map((row) => "
         '[...row.cells].map((cell) => cell.innerText.trim()))'
     )
-    spatial, attention = 2 * (np.log(1 / 9) - PRIOR) / 4, 2 * (np.log(1 / 9) - PRIOR) / 4
-    signs = [f'{value:+.2f}'.replace('-', '−') for value in (spatial, attention)]
-    assert rows[0] == ['o0', '0.100', '0.40', *signs, '20 %', 'nobody']
+    # half of log(1 / 9) + 2 is -0.0986; of the terms, in hundredths, -0.05 - 0.05 and -0.02 - 0.07
+    assert rows[0] == ['o0', '0.100', '0.40', '−0.10', '−0.09', '20 %', 'nobody']
     assert rows[1][0] == 'o1' and rows[1][-1] == '2'
     label = browser.run("document.getElementById('bars').getAttribute('aria-label')")
-    assert label.startswith('Logit of S of o0 with id 1: start -2.00; layer 1: spatial −0.05,')
-    assert label.endswith('in all -2.20, S 0.100, gate 0.50')
+    assert label.startswith('Logit of S of o0 with id 1: start -2.00; layer 1: spatial −0.05, ')
+    assert label.endswith('in all -2.19, S 0.100, gate 0.50')
     browser.click('#rivals tbody tr:nth-child(2) button')
     assert 'o1 with id 1' in text(browser, '#growth-title')
     moved = f'moved it by {np.hypot(6, 6):.1f} px'
@@ -138,9 +138,9 @@ def test_scores(browser, story):
 def test_a_switch_leads_to_its_cause(browser):
     browser.press('s')
     assert where(browser) == ['3', '1']
-    assert 'Identity switch in frame 4' in text(browser, '#switch')
-    assert 'Id 1 is lost in frame 3' in text(browser, '#switch')
-    browser.click('#switch button:nth-of-type(2)')
+    assert 'target 11: id 1 → id 3' in text(browser, '#switch')
+    assert 'frame 3: id 1 is lost' in text(browser, '#switch')
+    browser.click('#switch li:nth-child(2) button')
     assert where(browser) == ['4', '3']
     assert text(browser, '#state') == 'new'
     browser.press('Home')
@@ -216,7 +216,7 @@ def crowd(count=60) -> FrameRecord:
 
 
 def test_300_frames_are_within_20_mb(tmp_path):
-    """By arithmetic, on the hardest frames: 60 x 60 pairs, and pictures of a detailed scene."""
+    """By arithmetic, on hard frames: 60 x 60 pairs of random scores, pictures of random dots."""
     random = np.random.default_rng(0)
     sizes = []
     for count in (2, 5):
@@ -224,8 +224,9 @@ def test_300_frames_are_within_20_mb(tmp_path):
         for number in range(1, count + 1):
             record = crowd()
             record.number = number
-            small = random.integers(0, 256, (135, 240, 3), dtype=np.uint8)
-            page.add(record, small.repeat(4, 0).repeat(4, 1), PRIOR, LAYERS)
+            dots = random.integers(0, 256, (34, 60, 3), dtype=np.uint8)
+            image = cv2.resize(dots, (960, 540), interpolation=cv2.INTER_CUBIC)
+            page.add(record, image, PRIOR, LAYERS)
         file = tmp_path / f'{count}.html'
         page.write(file)
         sizes.append(file.stat().st_size)

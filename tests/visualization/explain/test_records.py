@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from explain_story import LAYERS, PRIOR, SWITCH, logit
 
-from lamotr_mm.visualization.explain import TruthRecord, life_events, switch_events
+from lamotr_mm.visualization.explain import Step, TruthRecord, life_events, switch_events
 from lamotr_mm.visualization.explain.records import _pairs
 
 
@@ -85,11 +85,8 @@ def test_life_events(story):
 
 def test_a_switch_leads_to_the_loss(story):
     (event,) = switch_events([SWITCH], story)
-    assert (event.frame, event.id, event.cause_frame, event.cause_id) == (4, 3, 3, 1)
-    assert event.text == (
-        f'target 11: id 1 → id 3. Id 1 is lost in frame 3: {story[2].track(1).why} '
-        f'Id 3 starts in frame 4: {story[3].track(3).why}'
-    )
+    assert event[:4] == (4, 'switch', 3, 'target 11: id 1 → id 3')
+    assert event.steps == [Step(3, 1, 'id 1 is lost'), Step(4, 3, 'id 3 starts')]
 
 
 def test_a_switch_leads_to_the_other_target(story):
@@ -99,13 +96,33 @@ def test_a_switch_leads_to_the_other_target(story):
     swap.truth = [TruthRecord(11, -1, boxes[0]), TruthRecord(12, 1, boxes[1])]
     after.truth = [TruthRecord(11, 2, boxes[0]), TruthRecord(12, 1, boxes[1])]
     (event,) = switch_events([(4, 11, 2, 1, 2)], [before, swap, after])
-    assert (event.cause_frame, event.cause_id) == (3, 1)
-    assert 'Id 1 goes to target 12 in frame 3: o0 has S 0.95' in event.text
-    assert event.text.endswith('Id 2 had target 12 before.')
+    assert event.steps == [
+        Step(3, 1, 'id 1 goes to target 12'),
+        Step(4, 2, 'id 2 takes it; it had target 12 before'),
+    ]
 
 
 def test_a_switch_while_the_target_is_out_of_sight(story):
-    """Lost in frame 3, when the target is not annotated: that is the cause, not frame 4."""
+    """1 is lost in frame 3, when the target is not annotated; 3 has it in frame 6 only."""
     story[2].truth = story[2].truth[1:]
-    (event,) = switch_events([SWITCH], story)
-    assert event.cause_frame == 3
+    (event,) = switch_events([(6, 11, 2, 1, 3)], story)
+    assert event.steps == [
+        Step(3, 1, 'id 1 is lost'),
+        Step(4, 3, 'id 3 starts'),
+        Step(6, 3, 'id 3 has target 11'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ('out', 'text'),
+    [
+        (True, 'the box of id 1 is off the target (IoU below 0.5)'),
+        (False, 'id 1 is not given out, its score or area is too small'),
+    ],
+)
+def test_a_switch_from_a_track_that_is_there(story, out, text):
+    tracks = [dataclasses.replace(story[1].tracks[0], out=out), story[1].tracks[1]]
+    off = dataclasses.replace(story[1], number=3, tracks=tracks)
+    off.truth = [TruthRecord(11, -1, [0, 0, 1, 1])]
+    (event,) = switch_events([(4, 11, 2, 1, 3)], [story[1], off, story[3]])
+    assert event.steps[0] == Step(3, 1, text)

@@ -29,7 +29,7 @@ function drawRow(body, now, row, columns, numbers) {
   const on = object.query === state.query || (state.pair && state.pair[0] === row);
   const head = make(line, 'th', { scope: 'row', class: on ? 'on' : '' });
   const text = `o${object.query}` + ({ born: ' ✚', weak: ' ○' }[object.fate] || '');
-  const button = make(head, 'button', { type: 'button', title: `object o${object.query}, score ${fixed(object.score)}: ${object.why}` }, text);
+  const button = make(head, 'button', { type: 'button', title: `object o${object.query}, score ${fixed(object.score)}. ${object.id < 0 ? object.why : `Its track is id ${object.id}.`}` }, text);
   button.addEventListener('click', () => selectObject(row));
   columns.forEach((track, column) => {
     const score = scoreOf(row, column);
@@ -63,21 +63,23 @@ function drawMatrix() {
   make(table, 'caption', { class: 'hidden' }, 'Association scores of objects (rows) and tracklets (columns)');
   drawHead(table, columns);
   const body = make(table, 'tbody');
+  if (!columns.length) make(make(body, 'tr'), 'td', { class: 'none' }, 'no tracklet yet: every object is new');
   for (const row of rowOrder(now)) drawRow(body, now, row, columns, size >= 20);
   box.scrollTo(left, top);
 }
 
 function drawScale() {
   const svg = $('scale');
-  for (let i = 0; i < 50; i++) draw(svg, 'rect', { x: 8 + i * 2.6, y: 2, width: 2.7, height: 10, fill: shade((i + 0.5) / 50) });
-  const gate = 8 + 130 * data.rules.gate;
+  for (let i = 0; i < 50; i++) draw(svg, 'rect', { x: 10 + i * 2.6, y: 2, width: 2.7, height: 10, fill: shade((i + 0.5) / 50) });
+  const gate = 10 + 130 * data.rules.gate;
   draw(svg, 'line', { x1: gate, x2: gate, y1: 0, y2: 14, stroke: '#16202b', 'stroke-width': 2 });
-  for (const [x, text] of [[8, '0'], [138, '1']]) draw(svg, 'text', { x, y: 23, 'text-anchor': 'middle' }, text);
-  draw(svg, 'text', { x: gate + (data.rules.gate < 0.1 ? 12 : 0), y: 23, 'text-anchor': 'middle' }, `gate ${data.rules.gate}`);
-  draw(svg, 'rect', { x: 160, y: 3, width: 12, height: 12, fill: '#fff', stroke: '#16202b' });
-  draw(svg, 'text', { x: 176, y: 13 }, 'above the gate');
-  draw(svg, 'rect', { x: 272, y: 4, width: 11, height: 11, fill: '#fff', stroke: '#d55e00', 'stroke-width': 3 });
-  draw(svg, 'text', { x: 289, y: 13 }, 'chosen');
+  draw(svg, 'text', { x: 0, y: 11 }, '0');
+  draw(svg, 'text', { x: 144, y: 11 }, '1');
+  draw(svg, 'text', { x: Math.max(gate, 22), y: 24, 'text-anchor': 'middle' }, `gate ${data.rules.gate}`);
+  draw(svg, 'rect', { x: 168, y: 3, width: 12, height: 12, fill: '#fff', stroke: '#16202b' });
+  draw(svg, 'text', { x: 184, y: 13 }, 'above the gate');
+  draw(svg, 'rect', { x: 276, y: 4, width: 11, height: 11, fill: '#fff', stroke: '#d55e00', 'stroke-width': 3 });
+  draw(svg, 'text', { x: 293, y: 13 }, 'chosen');
 }
 
 drawScale();

@@ -72,14 +72,16 @@ function drawSwitch() {
   panel.replaceChildren();
   panel.hidden = !event || event.kind !== 'switch';
   if (panel.hidden) return;
-  make(panel, 'strong', {}, `Identity switch in frame ${event.frame}: `);
-  panel.append(event.text + ' ');
-  for (const [text, number, id] of [['cause', event.cause_frame, event.cause_id], ['switch', event.frame, event.id]]) {
-    const button = make(panel, 'button', { type: 'button' }, `${text}: frame ${number}, id ${id}`);
-    button.addEventListener('click', () => { state.id = id; state.query = null; go(byNumber.get(number)); });
-    panel.append(' ');
+  const close = make(panel, 'button', { type: 'button', class: 'close', 'aria-label': 'Close' }, '✕');
+  close.addEventListener('click', () => { state.event = null; refresh(); });
+  make(panel, 'strong', {}, 'Identity switch, ');
+  panel.append(event.text);
+  const list = make(panel, 'ol');
+  for (const step of event.steps) {
+    const here = step.frame === frame().number && step.id === state.id;
+    const button = make(make(list, 'li'), 'button', { type: 'button', 'aria-current': here }, `frame ${step.frame}: ${step.text}`);
+    button.addEventListener('click', () => goTo(step.frame, step.id));
   }
-  make(panel, 'button', { type: 'button', 'aria-label': 'Close' }, '✕').addEventListener('click', () => { state.event = null; refresh(); });
 }
 
 const FATES = { weak: 'nobody (weak)', unused: 'nobody' };
@@ -155,25 +157,25 @@ function drawGrowth(found) {
   const { steps, total } = stepsOf(terms);
   const gate = logit(data.rules.gate);
   const ends = [...steps, ...(other ? other.steps : [])].flatMap((step) => step.slice(2)).concat(gate);
-  const low = Math.min(...ends) - 0.6;
-  const high = Math.max(...ends) + 1.1;
+  const own = [...steps.map((step) => step[3]), gate];
+  // the runner-up may leave the picture
+  const low = Math.max(Math.min(...ends), Math.min(...own) - 2) - 0.6;
+  const high = Math.min(Math.max(...ends), Math.max(...own) + 2) + 1.1;
   const width = Math.max(320, svg.clientWidth);
   const [left, right, top, bottom] = [30, 78, 4, 34];
   const height = 168;
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  const y = (value) => top + ((high - value) / (high - low)) * (height - top - bottom);
+  const y = (value) => top + ((high - Math.max(low, Math.min(high, value))) / (high - low)) * (height - top - bottom);
   const slot = (width - left - right) / (steps.length + 1);
   const x = (index) => left + index * slot;
   drawAxes(svg, { low, high, y, left, right: width - right, height, bottom });
   draw(svg, 'line', { x1: left, x2: width - right, y1: y(gate), y2: y(gate), stroke: '#16202b', 'stroke-dasharray': '6 4' });
-  draw(svg, 'text', { x: width - right + 4, y: y(gate) + 4 }, `gate ${fixed(data.rules.gate)}`);
+  const labels = [[y(gate), `gate ${fixed(data.rules.gate)}`, ''], [y(total), `S ${fixed(shown.score, 3)}`, 'font-weight:700']];
   if (other) {
     const points = other.steps.map((step, i) => `${x(i)},${y(step[3])} ${x(i + 1)},${y(step[3])}`).join(' ');
     draw(svg, 'polyline', { points: `${points} ${x(steps.length + 1)},${y(other.total)}`, fill: 'none', stroke: '#7b8794', 'stroke-width': 2, 'stroke-dasharray': '2 2' });
-    const apart = Math.abs(y(other.total) - y(total)) < 13 ? Math.sign(y(other.total) - y(total)) * 13 || 13 : 0;
-    const at = apart ? y(total) + apart : y(other.total);
-    const query = frame().objects[rival.row].query;
-    draw(svg, 'text', { x: width - right + 4, y: at + 4, style: 'fill:#4d5b6a' }, frame().objects[shown.row].query === query ? `id ${frame().tracks[rival.column].id}: ${fixed(rival.score)}` : `o${query}: ${fixed(rival.score)}`);
+    const whose = rival.object ? `o${rival.object.query}` : `id ${rival.track.id}`;
+    labels.push([y(other.total), `${whose}: ${fixed(rival.score)}`, 'fill:#4d5b6a']);
   }
   steps.forEach(([text, kind, from, to], i) => {
     if (kind === 'prior') {
@@ -186,7 +188,7 @@ function drawGrowth(found) {
     if (kind !== 'attention') draw(svg, 'text', { x: x(i) + (kind === 'prior' ? slot / 2 : slot), y: height - 20, 'text-anchor': 'middle' }, kind === 'prior' ? text : `layer ${text}`);
   });
   draw(svg, 'line', { x1: x(steps.length), x2: x(steps.length + 1), y1: y(total), y2: y(total), stroke: '#d55e00', 'stroke-width': 3 });
-  draw(svg, 'text', { x: width - right + 4, y: y(total) + 4, 'font-weight': 700 }, `S ${fixed(shown.score, 3)}`);
+  drawLabels(svg, labels, width - right + 4, height - bottom);
   drawLegend(svg, left, height - 12);
   svg.setAttribute('aria-label', `Logit of S of ${name(shown)}: start ${fixed(data.prior)}; ` +
     terms.spatial.map((value, i) => `layer ${i + 1}: spatial ${signed(value)}, attention ${signed(terms.attention[i])}`).join('; ') +
@@ -203,6 +205,14 @@ function drawAxes(svg, { low, high, y, left, right, height, bottom }) {
     draw(svg, 'line', { x1: left, x2: right, y1: y(value), y2: y(value), stroke: '#e6eaee' });
     draw(svg, 'text', { x: left - 4, y: y(value) + 4, 'text-anchor': 'end', style: 'fill:#4d5b6a' }, value);
   }
+}
+
+// texts at the right end, pushed apart where they would overlap
+function drawLabels(svg, labels, x, last) {
+  labels.sort((a, b) => a[0] - b[0]);
+  for (let i = 1; i < labels.length; i++) labels[i][0] = Math.max(labels[i][0], labels[i - 1][0] + 12);
+  const over = Math.max(0, labels[labels.length - 1][0] - last);
+  for (const [at, text, style] of labels) draw(svg, 'text', { x, y: at - over + 4, style }, text);
 }
 
 function drawLegend(svg, x, y) {

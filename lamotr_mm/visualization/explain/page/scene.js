@@ -68,7 +68,7 @@ function drawGaze(now, track) {
   now.objects.forEach((object, row) => {
     const terms = termsOf(row, column);
     const looks = terms ? mean(terms.looks) : 0;
-    if (looks < 0.01) return;
+    if (looks < 0.02) return;
     const [x2, y2] = centre(object.box);
     const width = 1 + 9 * looks;
     draw(overlay, 'line', { class: 'gaze', x1, y1, x2, y2, style: `stroke:#000;stroke-width:${width + 2}`, opacity: 0.6 });

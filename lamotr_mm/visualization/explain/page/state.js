@@ -87,7 +87,7 @@ function go(index) {
 }
 
 function select(id) {
-  if (state.event && ![state.event.id, state.event.cause_id].includes(id)) state.event = null;
+  if (state.event && !state.event.steps.some((step) => step.id === id)) state.event = null;
   Object.assign(state, { id, query: null, pair: null });
   refresh();
 }
@@ -106,9 +106,13 @@ function selectPair(row, column) {
   refresh();
 }
 
+function goTo(number, id) {
+  Object.assign(state, { id, query: null });
+  go(byNumber.get(number));
+}
+
 // an event leads to its cause
 function follow(event) {
   state.event = event;
-  Object.assign(state, { id: event.cause_id, query: null });
-  go(byNumber.get(event.cause_frame));
+  goTo(event.steps[0].frame, event.steps[0].id);
 }

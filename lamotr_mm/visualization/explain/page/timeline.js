@@ -109,12 +109,11 @@ function drawEvents() {
   list.replaceChildren();
   for (const event of data.events) {
     if (kind && event.kind !== kind) continue;
-    const button = make(make(list, 'li'), 'button', { type: 'button', 'data-event': data.events.indexOf(event), title: event.text });
+    const button = make(make(list, 'li'), 'button', { type: 'button', 'data-event': data.events.indexOf(event) });
     const [, sign, colour] = KINDS[event.kind];
     make(button, 'span', { class: 'n' }, event.frame);
     make(button, 'span', { style: `color:${colour}`, 'aria-hidden': true }, sign);
-    const words = event.kind === 'switch' ? event.text.split('. ')[0] : event.text;
-    make(button, 'span', { class: event.kind === 'switch' ? 's' : '' }, words);
+    make(button, 'span', { class: event.kind === 'switch' ? 's' : '' }, event.text);
     button.addEventListener('click', () => follow(event));
   }
   markEvents();

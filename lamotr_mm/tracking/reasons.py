@@ -38,13 +38,13 @@ class ObjectReason(NamedTuple):
     """What became of an object in a frame.
 
     Attributes:
-        index: number of its query.
+        query: its number.
         fate: 'matched', 'born' (started a track), 'unused', or 'weak' (below ``det_thr``).
         track_id: the track that it was matched with or started; `NO_TRACK`: none.
         why: sentences; of a matched or born one, those of its track.
     """
 
-    index: int
+    query: int
     fate: str
     track_id: int
     why: str

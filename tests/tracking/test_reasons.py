@@ -53,7 +53,7 @@ def track(reasons, track_id):
 
 
 def obj(reasons, index):
-    (found,) = [item for item in reasons.objects if item.index == index]
+    (found,) = [item for item in reasons.objects if item.query == index]
     return found
 
 
@@ -111,7 +111,7 @@ def test_a_weak_object_would_have_done():
         'only, det_thr is 0.30. Its own score 0.40'
     )
     assert obj(reasons, 0).fate == 'weak'
-    assert [item.index for item in reasons.objects] == [0, 1]
+    assert [item.query for item in reasons.objects] == [0, 1]
 
 
 def test_no_object_at_all_and_the_end():

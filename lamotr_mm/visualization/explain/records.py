@@ -126,7 +126,7 @@ class FrameRecord:
             view: how the network came to it.
             given_out: ids in the output.
         """
-        rows = {item.index: row for row, item in enumerate(reasons.objects)}
+        rows = {item.query: row for row, item in enumerate(reasons.objects)}
         queries = np.array(list(rows), dtype=np.int64)
         slots = np.array([t.slot for t in reasons.tracks if t.state != 'born'], dtype=np.int64)
         alive = dict(zip(tracks.ids.tolist(), range(len(tracks.ids))))
@@ -139,13 +139,13 @@ class FrameRecord:
             ],
             [
                 ObjectRecord(
-                    query=item.index,
+                    query=item.query,
                     fate=item.fate,
                     id=item.track_id,
                     why=item.why if item.track_id == NO_TRACK else '',
-                    label=int(scores.object_labels[item.index]),
-                    score=_round(scores.object_scores[item.index], 3),
-                    box=_box(scores.object_boxes_xyxy[item.index]),
+                    label=int(scores.object_labels[item.query]),
+                    score=_round(scores.object_scores[item.query], 3),
+                    box=_box(scores.object_boxes_xyxy[item.query]),
                 )
                 for item in reasons.objects
             ],

@@ -50,7 +50,7 @@ const KEYS = {
 };
 
 document.addEventListener('keydown', (event) => {
-  const own = event.target.closest('input, select, dialog') || (event.key === ' ' && event.target.closest('button'));
+  const own = event.target.closest('[type=range], select, dialog') || (event.key === ' ' && event.target.closest('button, input'));
   if (own || event.ctrlKey || event.altKey || event.metaKey || !KEYS[event.key]) return;
   event.preventDefault();
   KEYS[event.key](event);
@@ -63,6 +63,7 @@ $('next').addEventListener('click', () => go(state.at + 1));
 $('play').addEventListener('click', play);
 $('help').addEventListener('click', () => $('keys').showModal());
 $('title').textContent = data.title;
+window.addEventListener('resize', () => { fit(); drawLanes(); refresh(); });
 
 parts.unshift(() => {
   slider.value = state.at;

@@ -60,10 +60,9 @@ function drawMatrix() {
   const high = (box.clientHeight - 30) / Math.max(1, now.objects.length) - 1;
   table.style.setProperty('--cell', `${Math.max(16, Math.min(30, Math.floor(high)))}px`);
   table.style.setProperty('--wide', `${size}px`);
-  make(table, 'caption', { class: 'hidden' }, 'Association scores of objects (rows) and tracklets (columns)');
+  make(table, 'caption', { class: columns.length ? 'hidden' : '' }, columns.length ? 'Association scores of objects (rows) and tracklets (columns)' : 'There is no tracklet yet: every object is new.');
   drawHead(table, columns);
   const body = make(table, 'tbody');
-  if (!columns.length) make(make(body, 'tr'), 'td', { class: 'none' }, 'no tracklet yet: every object is new');
   for (const row of rowOrder(now)) drawRow(body, now, row, columns, size >= 20);
   box.scrollTo(left, top);
 }

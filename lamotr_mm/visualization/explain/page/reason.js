@@ -38,10 +38,16 @@ function drawWho(now, track, object) {
   $('state').hidden = !text;
   const target = now.truth.find((item) => item.id === state.id);
   $('why').textContent = track ? track.why : object ? object.why : state.id === null
-    ? 'Click a track, an object, a cell of the scores or an event; ← and → step through the frames.' : absent();
+    ? welcome() : absent();
   if (track && data.truth) {
     $('why').append(target ? ` It has target t${target.target}.` : track.box ? ' It has no target of the ground truth.' : '');
   }
+}
+
+function welcome() {
+  const switches = data.events.filter((event) => event.kind === 'switch').length;
+  return `${everyId.length} tracks in ${frames.length} frames. Click a track, an object, a cell of the scores or an event; ← and → step through the frames.` +
+    (switches ? ` There are ${switches} identity switches: s leads to the cause of the next one.` : '');
 }
 
 // what is known of a track that is not in this frame
@@ -251,8 +257,7 @@ function drawIds() {
   const select = $('ids');
   if (!select.options.length) {
     make(select, 'option', { value: '' }, 'none');
-    const all = new Set(frames.flatMap((of) => of.tracks.map((track) => track.id)));
-    for (const id of [...all].sort((a, b) => a - b)) make(select, 'option', { value: id }, id);
+    for (const id of everyId) make(select, 'option', { value: id }, id);
   }
   select.value = state.id ?? '';
 }

@@ -142,5 +142,4 @@ function drawScene() {
 
 for (const name of ['objects', 'boxes', 'attention', 'truth']) $(`show-${name}`).addEventListener('change', drawScene);
 $('truth-label').hidden = !data.truth;
-window.addEventListener('resize', () => { fit(); drawScene(); });
 parts.push(drawScene);

@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById('data').textContent);
 const frames = data.frames;
 const state = { at: 0, id: null, query: null, pair: null, event: null };
 const byNumber = new Map(frames.map((frame, index) => [frame.number, index]));
+const everyId = [...new Set(frames.flatMap((of) => of.tracks.map((track) => track.id)))].sort((a, b) => a - b);
 const parts = []; // functions that draw a part
 const $ = (id) => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';

@@ -8,7 +8,6 @@ const KINDS = {
   ended: ['ends', '■', '#4d5b6a'],
 };
 const lanes = $('lanes-svg');
-const everyId = [...new Set(frames.flatMap((of) => of.tracks.map((track) => track.id)))].sort((a, b) => a - b);
 const laneOf = new Map(everyId.map((id, lane) => [id, lane]));
 const HEAD = 20;
 let scaleX = (index) => index;
@@ -133,4 +132,3 @@ function markEvents() {
 }
 
 parts.push(moveCursor, markEvents);
-window.addEventListener('resize', () => { drawLanes(); moveCursor(); });

@@ -1,26 +1,23 @@
-"""The command `lamotr`: commands from the signatures below, one line for every error.
+"""The command `lamotr`: commands from the signatures below.
 
 `tools/train.py`, `tools/test.py` and `tools/track.py` are doors to the commands of these names. The
 modules that do the work are imported when a command runs, so that help and completion come soon.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 from typer.main import get_command
 
 from lamotr_mm.version import __version__
 
+from .cli_convert import convert_app
+from .cli_parts import MMDetCommand, one_line_errors
+
 Precision = Literal['fp32', 'bf16', 'fp16']
 Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
-AnnotationFormat = Literal[
-    'cvat-mot', 'cvat-video', 'kitti', 'visdrone', 'bdd100k', 'label-studio', 'coco-vid'
-]
 Benchmark = Literal['custom', 'MOT15', 'MOT16', 'MOT17', 'MOT20', 'DanceTrack', 'SportsMOT']
 
 app = typer.Typer(
@@ -28,44 +25,7 @@ app = typer.Typer(
     help='LA-MOTR: end-to-end multi-object tracking by learnable association.',
     pretty_exceptions_enable=False,
 )
-convert_app = typer.Typer(help='Convert annotations to CocoVID json, which the configs read.')
 app.add_typer(convert_app, name='convert')
-
-
-class MMDetCommand(TyperCommand):
-    """A command that takes options as mmdet's tools do: several values behind one
-    ``--cfg-options``, ``--split``, ``--classes`` or ``--videos``, and none behind ``--resume``.
-    """
-
-    SEVERAL = ('--cfg-options', '--split', '--classes', '--videos')
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Bring the arguments into the form that Typer knows: one value behind each option."""
-        return super().parse_args(ctx, self._spread(args))
-
-    def _spread(self, args: list[str]) -> list[str]:
-        spread: list[str] = []
-        option = None
-        for place, arg in enumerate(args):
-            following = args[place + 1] if place + 1 < len(args) else '--'
-            if arg.startswith('--'):
-                option = arg if arg in self.SEVERAL else None
-                if option is None or following.startswith('--'):
-                    spread.append(arg)
-                if arg == '--resume' and following.startswith('--'):
-                    spread.append('auto')
-            else:
-                spread += [arg] if option is None else [option, arg]
-        return spread
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """What a user can mend becomes one line and exit status 2."""
-    try:
-        yield
-    except (ValueError, OSError, FloatingPointError) as error:
-        raise typer.TyperException(str(error)) from error
 
 
 def run(argv: list[str] | None = None, command: str | None = None, prog: str = 'lamotr') -> None:
@@ -355,57 +315,50 @@ def info(
             print(f'{name}: {value}')
 
 
-@convert_app.command('mot', cls=MMDetCommand)
-def convert_mot(
-    data_root: Annotated[
-        Path, typer.Argument(help='Folder of the sequences, or of their folders.')
+@app.command(cls=MMDetCommand)
+def explain(
+    source: Annotated[
+        str, typer.Argument(metavar='INPUT', help='Video, folder of frames, or config with data.')
     ],
-    split: Annotated[
-        list[str] | None,
-        typer.Option(metavar='NAME=ITEM[,ITEM...]...', help='Default: train, val, test.'),
+    frames: Annotated[
+        str, typer.Option(metavar='A:B', help='Frames in the page; default: all.')
+    ] = ':',
+    out: Annotated[
+        str | None, typer.Option(help='HTML file; default <input>_explained.html here.')
     ] = None,
-    out_dir: Annotated[Path | None, typer.Option(help='Default: DATA_ROOT/annotations.')] = None,
-    benchmark: Annotated[
-        Literal['custom', 'mot15', 'mot16', 'mot17', 'mot20', 'dancetrack', 'sportsmot'] | None,
-        typer.Option(help='What the classes in gt.txt mean; default: told from the names.'),
+    gt: Annotated[
+        str | None, typer.Option(help='Ground truth of a video, MOTChallenge gt.txt.')
     ] = None,
-    classes: Annotated[
-        list[str] | None, typer.Option(help='Custom data: names of the classes 1, 2, ...')
+    start: Annotated[
+        int | None, typer.Option(help='First frame that is tracked; default: the first there is.')
     ] = None,
-) -> None:
-    """MOTChallenge sequences (img1/ or a video, gt/gt.txt).
+    video: Annotated[
+        str | None, typer.Option(help="Of a config's test data; default: the first one.")
+    ] = None,
+    model: ModelName = 'lamotr_people',
+    weights: Annotated[
+        str | None,
+        typer.Option('--weights', '--checkpoint', help="Default: the model's own."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help='Default cuda:0 if there is a GPU, else cpu.')
+    ] = None,
+    cfg_options: CfgOptions = None,
+) -> int:
+    """Write a page that says why each track has its id."""
+    try:
+        with one_line_errors():
+            from lamotr_mm.engine.launch import parse_cfg_options
 
-    An ITEM is a sequence, a folder of sequences, a pattern (train/*FRCNN) or a text file with one
-    name a line; with :1-450, :half-train or :half-val some frames of it.
-    """
-    with one_line_errors():
-        from lamotr_mm.preparation.mot2cocovid import convert
+            from .explain_command import explain_source
 
-        convert(data_root, split, out_dir, benchmark, classes)
-
-
-@convert_app.command('annotations', cls=MMDetCommand)
-def convert_annotations(
-    form: Annotated[AnnotationFormat, typer.Argument(metavar='FORMAT')],
-    sources: Annotated[list[Path], typer.Argument(metavar='SRC...', help='Files or folders.')],
-    out: Annotated[Path, typer.Option(help='data_root of your config.')],
-    split: Annotated[str, typer.Option(help='Name of the json.')] = 'train',
-    media: Annotated[
-        Path | None, typer.Option(help='Video, or folder of videos or images.')
-    ] = None,
-    classes: Annotated[
-        list[str] | None, typer.Option(help='Classes to track; default: all.')
-    ] = None,
-    videos: Annotated[
-        list[str] | None, typer.Option(help='Names or patterns of videos; default: all.')
-    ] = None,
-) -> None:
-    """Annotations of CVAT, Label Studio, KITTI, VisDrone, BDD100K or COCO-VID."""
-    with one_line_errors():
-        from lamotr_mm.preparation.console import print_notes, print_table
-        from lamotr_mm.preparation.convert import convert
-
-        notes: list[str] = []
-        rows = convert(form, sources, out, split, media, classes, videos, notes.append)
-        print_table(str(out / 'annotations' / f'{split}.json'), rows)
-        print_notes(notes)
+            options = parse_cfg_options(cfg_options or [])
+            print(
+                explain_source(
+                    source, frames, out, gt, start, video, model, weights, device, options
+                )
+            )
+    except KeyboardInterrupt:
+        print('\ninterrupted; nothing is written', file=sys.stderr)
+        return 130
+    return 0

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from .layers.relative_deviation import RelativeDeviation
+from .layers.spatial_attention import SpatialCrossAttention
 from .precision import widen
 from .sgla import SGLA
 from .structures import FrameOutput
@@ -23,7 +25,8 @@ class AssociationTerms(NamedTuple):
 
     Attributes:
         prior: ``()``, the bias of the score: the logit where M is 0.
-        spatial: ``(L, B, Nd, Nt)``, ``w E_diff(l)``.
+        spatial: ``(L, B, Nd, Nt)``, ``w E_diff(l)``; to the first is added ``w M(0)``, which the
+            anchor cue makes.
         attention: ``(L, B, Nd, Nt)``, ``w (A(l) W_upd(l))``.
     """
 
@@ -42,6 +45,9 @@ class AssociationTrace:
     Args:
         sgla: the module to watch.
 
+    Raises:
+        ValueError: it is no SGLA, or one of the cross-attentions of Table 5.
+
     Attributes:
         output: what the last call returned, boxes and logits of each layer among it.
     """
@@ -49,6 +55,12 @@ class AssociationTrace:
     output: FrameOutput
 
     def __init__(self, sgla: SGLA) -> None:
+        layers = getattr(sgla, 'layers', [None])
+        if not isinstance(sgla, SGLA) or isinstance(layers[0], SpatialCrossAttention):
+            raise ValueError(
+                "only SGLA with sgla.queries='both' can be explained, not a model of another "
+                'association (configs/ablations/)'
+            )
         self._sgla = sgla
         self._layers: list[tuple[tuple[Tensor, ...], Tensor]] = []
         self._handles: list[RemovableHandle] = []
@@ -90,17 +102,24 @@ class AssociationTrace:
     def terms(self) -> AssociationTerms:
         """The logits of the last call as a sum, in the dtype of the parameters."""
         sgla, objects = self._sgla, self.output.num_objects
-        reader = sgla.score.weight
-        constant = reader @ sgla.deviation_mlp.layers[1].bias
         spatial, attention = [], []
         for layer, boxes, (_, pairs) in zip(sgla.layers, self.boxes_cxcywh(), self._layers):
-            cue = sgla._read_deviation(boxes, objects, reader)[:, 0]
-            spatial.append(cue + constant)
-            update = layer.w_upd(pairs.movedim(1, -1)) @ reader[0]
-            attention.append(update)
+            spatial.append(self._cue(sgla.deviation_mlp, boxes))
+            attention.append(layer.w_upd(pairs.movedim(1, -1)) @ sgla.score.weight[0])
+        detections = self.output.detections
+        seen = torch.cat([self.boxes_cxcywh()[0][:, :objects], detections.entering_cxcywh], 1)
+        spatial[0] = spatial[0] + self._cue(sgla.anchor_mlp, seen)
         return AssociationTerms(
             sgla.score.bias[0].detach(), torch.stack(spatial), torch.stack(attention)
         )
+
+    def _cue(self, mlp: RelativeDeviation | None, boxes_cxcywh: Tensor) -> Tensor:
+        """What the score reads of an encoding, ``(B, Nd, Nt)``; 0 where there is none."""
+        if mlp is None:
+            return torch.zeros_like(self.output.asso_logits)
+        reader = self._sgla.score.weight
+        readings = mlp.read(boxes_cxcywh, self.output.num_objects, reader)
+        return readings[:, 0] + reader @ mlp.bias
 
     @torch.no_grad()
     def tracklet_attention(self) -> Tensor:

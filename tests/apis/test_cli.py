@@ -12,7 +12,7 @@ import pytest
 import torch
 from typer.main import get_command
 
-from lamotr_mm.apis import cli
+from lamotr_mm.apis import cli, cli_convert
 from lamotr_mm.apis.training import training_config
 from lamotr_mm.io.cocovid_json import load_cocovid
 from lamotr_mm.io.mot_rows import read_rows
@@ -63,7 +63,7 @@ def test_the_script_is_installed():
 def test_help_and_version(lamotr):
     status, out, _ = lamotr('--help')
     assert status == 0
-    commands = ('track', 'eval', 'train', 'test', 'models', 'info', 'convert')
+    commands = ('track', 'eval', 'train', 'test', 'models', 'info', 'explain', 'convert')
     assert list(get_command(cli.app).commands) == list(commands)
     assert all(command in out for command in commands)
     for command in commands:
@@ -211,7 +211,7 @@ def test_ctrl_c(lamotr, folder, monkeypatch):
 
 def test_convert_annotations(lamotr, tmp_path):
     """KITTI: a car, a pedestrian that is not asked for; then a class that is not there."""
-    assert list(get_args(cli.AnnotationFormat)) == list(FORMATS)
+    assert list(get_args(cli_convert.AnnotationFormat)) == list(FORMATS)
     labels, images = tmp_path / 'training' / 'label_02', tmp_path / 'training' / 'image_02' / '0000'
     labels.mkdir(parents=True)
     images.mkdir(parents=True)

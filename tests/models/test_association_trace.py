@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lamotr_mm.models import SGLA
+from lamotr_mm.models import SGLA, NoAssociation
 from lamotr_mm.models.association_trace import AssociationTrace
 from lamotr_mm.models.structures import Detections
 
@@ -16,12 +16,16 @@ def head(embeds, anchors):
     return embeds[..., :1], (anchors.logit() + 0.3 * embeds[..., -4:]).sigmoid()
 
 
-@pytest.fixture
-def sgla(spread_parameters):
+def build(spread_parameters, **variant):
     torch.manual_seed(0)
-    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20)
+    module = SGLA(WIDTH, HEADS, LAYERS, ffn_dims=20, **variant)
     module.init_weights()
     return spread_parameters(module, std=0.3).double()
+
+
+@pytest.fixture
+def sgla(spread_parameters):
+    return build(spread_parameters)
 
 
 @pytest.fixture
@@ -31,7 +35,8 @@ def detections():
     embeds = torch.randn(*shape, WIDTH, generator=generator, dtype=torch.double)
     anchors = torch.rand(*shape, 4, generator=generator, dtype=torch.double) * 0.8 + 0.1
     logits, boxes = head(embeds, anchors)
-    return Detections(embeds, anchors, logits[None], boxes[None])
+    entering = anchors[:, OBJECTS:] / 2
+    return Detections(embeds, anchors, logits[None], boxes[None], embeds, entering)
 
 
 def softmax(x):
@@ -80,7 +85,13 @@ def plain_terms(sgla, boxes, embeds, frame):
     return np.array(spatial), np.array(attention), np.array(rows), asso @ w
 
 
-def test_terms_sum_to_the_logits(sgla, detections):
+@pytest.mark.parametrize(
+    'variant',
+    [{}, {'anchor_cue': True}, {'spatial_cue': 'none'}, {'edge_update': 'logits'}],
+    ids=['paper', 'anchor_cue', 'no_cue', 'logits'],
+)
+def test_terms_sum_to_the_logits(spread_parameters, detections, variant):
+    sgla = build(spread_parameters, **variant)
     with AssociationTrace(sgla) as trace:
         output = sgla(detections, VALID, head)
     prior, spatial, attention = trace.terms()
@@ -128,3 +139,10 @@ def test_it_is_gone_after_the_block(sgla, detections):
         assert not module._forward_hooks and not module._forward_pre_hooks
     sgla(detections, VALID, head)
     assert trace.output.asso_logits is total, 'the last call that was watched'
+
+
+def test_other_associations_are_refused(spread_parameters):
+    with pytest.raises(ValueError, match=r"sgla\.queries='both'"):
+        AssociationTrace(build(spread_parameters, queries='objects'))
+    with pytest.raises(ValueError, match=r"sgla\.queries='both'"):
+        AssociationTrace(NoAssociation())

@@ -109,8 +109,8 @@ def explanations(table: Table) -> list[str]:
         compared,
         'Bold: the best mean. A row in italics knows the ground truth; it takes no part in this.',
         'Parameters: all, frozen ones too. FPS: from prepared image to tracks, measured one row '
-        'after the other (on a CPU: time of one thread); a row on the detections of another '
-        'includes their time. Training: mean of the seeds, beside what else ran at the time.',
+        'after the other (on a CPU: time of one thread); a row on detections of another has '
+        'their time in it. Training: mean of the seeds, beside what else ran at the time.',
     ]
 
 

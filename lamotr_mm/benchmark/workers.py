@@ -68,7 +68,7 @@ def run_test(folder: Path, config: Config, spec: dict) -> None:
     result = dict(
         combined=scores['combined'],
         sequences=scores['sequences'],
-        counts={name: counts.tolist() for name, counts in scores['counts'].items()},
+        counts=scores['counts'],
         parameters=count_parameters(runner.model, config, spec),
     )
     _write(folder / 'result.json', result)

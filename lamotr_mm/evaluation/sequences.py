@@ -84,7 +84,7 @@ def evaluate_sequences(
 
     Returns:
         dict: ``{'combined': scores, 'sequences': {name: scores}, 'classes': {name: scores},
-        'counts': {name: array}}``, the last of which are the sequences' `count_vector`.
+        'counts': {name: list}}``, the last of which are the sequences' `count_vector`.
         Scores are HOTA, DetA, AssA, LocA (means over the thresholds .05 to .95), MOTA, IDF1 in
         percent; IDSW, FP, FN, MT, ML (IoU 0.5) and, except by class, overlapping_pairs: pairs of
         tracks in one frame with IoU > 0.6. Several classes are combined over detections
@@ -340,7 +340,7 @@ def _summarise(
         },
         classes={cls: _scores(result) for cls, result in by_class.items()},
         counts={
-            sequence: sum(count_vector(results[cls][sequence]) for cls in results)
+            sequence: sum(count_vector(results[cls][sequence]) for cls in results).tolist()
             for sequence in overlaps
         },
     )

@@ -35,7 +35,7 @@ def test_sums_are_trackevals_scores(classes):
         truth, tracks = ({k: v[i] for k, v in named.items()} for i in (0, 1))
         return evaluate_sequences(truth, tracks, classes=classes)
 
-    counts = {name: evaluate([name])['counts'][f'{name}-0'] for name in made}
+    counts = {name: np.array(evaluate([name])['counts'][f'{name}-0']) for name in made}
     for names in (['s0'], ['s0', 's1', 's2'], ['s1', 's1', 's2'], ['s2'] * 3):  # as a bootstrap
         expected = evaluate(names)['combined']
         found = scores_of_counts(sum(counts[name] for name in names))
@@ -46,7 +46,7 @@ def test_sums_are_trackevals_scores(classes):
 
 def test_many_at_once_and_by_alpha():
     truth, tracks = sequence(0)
-    counts = evaluate_sequences(dict(a=truth), dict(a=tracks))['counts']['a']
+    counts = np.array(evaluate_sequences(dict(a=truth), dict(a=tracks))['counts']['a'])
     many = scores_of_counts(np.stack([[counts, 2 * counts]] * 3))
     assert many['HOTA'].shape == (3, 2)
     np.testing.assert_allclose(many['HOTA'], many['HOTA'][0, 0])  # a copy changes no ratio

@@ -1,44 +1,18 @@
-"""A tiny untrained tracker of which every object may start a track."""
+"""The tiny tracker as one object, and what it may track."""
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
-
-TINY = Path(__file__).parents[1] / 'robustness' / 'configs' / 'tiny.py'
 
 
 @pytest.fixture(scope='session')
-def tiny_files(tmp_path_factory) -> tuple[str, str]:
-    """Config and checkpoint."""
-    from lamotr_mm.apis.inferencer import init_model
-
-    folder = tmp_path_factory.mktemp('tiny_tracker')
-    config = Config.fromfile(TINY, import_custom_modules=False)
-    config.custom_imports = dict(imports=['lamotr_mm'], allow_failed_imports=False)
-    config.merge_from_dict(
-        {
-            'model.lifecycle': dict(det_thr=0.0, keep_thr=0.0, new_thr=0.0),
-            'model.out_score_thr': 0.0,
-            'model.out_min_area': 0.0,
-        }
-    )
-    config.dump(folder / 'tiny.py')
-    torch.manual_seed(0)
-    torch.save(dict(state_dict=init_model(config).state_dict()), folder / 'tiny.pth')
-    return str(folder / 'tiny.py'), str(folder / 'tiny.pth')
-
-
-@pytest.fixture(scope='session')
-def tracker(tiny_files):
+def tracker(tiny_tracker):
     """An inferencer."""
     from lamotr_mm.apis import LAMOTRInferencer
 
-    return LAMOTRInferencer(*tiny_files, device='cpu', show_progress=False)
+    return LAMOTRInferencer(*tiny_tracker, device='cpu', show_progress=False)
 
 
 @pytest.fixture(scope='session')

@@ -88,9 +88,9 @@ def test_completion_knows_the_models():
     assert done.stdout.split() == ['lamotr_people'], done.stderr
 
 
-def test_track_fills_gaps_and_counts(lamotr, folder, tiny_files):
+def test_track_fills_gaps_and_counts(lamotr, folder, tiny_tracker):
     pytest.importorskip('supervision', reason='optional: pip install "lamotr_mm[results]"')
-    config, checkpoint = tiny_files
+    config, checkpoint = tiny_tracker
     status, out, err = lamotr(
         'track', folder, '--model', config, '--weights', checkpoint, '--mot-out', 'a.txt',
         '--fill-gaps', 3, '--device', 'cpu', '--polygon', '0,0,192,0,192,128,0,128',
@@ -149,8 +149,8 @@ def test_options_in_the_form_of_mmdet():
         assert command._spread(given.split()) == spread.split()
 
 
-def test_every_error_is_one_line(lamotr, folder, tiny_files, tmp_path):
-    config, checkpoint = tiny_files
+def test_every_error_is_one_line(lamotr, folder, tiny_tracker, tmp_path):
+    config, checkpoint = tiny_tracker
     (tmp_path / 'text.pth').write_text('no weights')
     (tmp_path / 'broken').mkdir()
     (tmp_path / 'broken' / 'a.txt').write_text('x\n')
@@ -187,7 +187,7 @@ def test_every_error_is_one_line(lamotr, folder, tiny_files, tmp_path):
     assert not list(Path().iterdir())
 
 
-def test_an_error_of_a_run_is_one_line(lamotr, tiny_files, monkeypatch):
+def test_an_error_of_a_run_is_one_line(lamotr, tiny_tracker, monkeypatch):
     """Of `lamotr`; the doors in tools/ keep the traceback."""
 
     def broken(cfg):
@@ -195,9 +195,9 @@ def test_an_error_of_a_run_is_one_line(lamotr, tiny_files, monkeypatch):
 
     monkeypatch.setattr('lamotr_mm.apis.training.train', broken)
     monkeypatch.setattr('lamotr_mm.apis.training.training_config', lambda *args: training_config)
-    refused(lamotr('train', tiny_files[0]), 'frame 1:; box is not finite')
+    refused(lamotr('train', tiny_tracker[0]), 'frame 1:; box is not finite')
     with pytest.raises(ValueError, match='box is not finite'):
-        cli.run([tiny_files[0]], 'train', 'train.py')
+        cli.run([tiny_tracker[0]], 'train', 'train.py')
 
 
 def test_ctrl_c(lamotr, folder, monkeypatch):

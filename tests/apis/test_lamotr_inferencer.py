@@ -25,10 +25,10 @@ def folder(tmp_path, videos):
     return tmp_path / 'walk'
 
 
-def test_every_source_gives_the_same_tracks(tracker, tiny_files, videos, folder):
+def test_every_source_gives_the_same_tracks(tracker, tiny_tracker, videos, folder):
     """As the functions below it, whose model is not folded."""
     assert isinstance(tracker, BaseInferencer)
-    model = init_model(*tiny_files)
+    model = init_model(*tiny_tracker)
     reference = [s.pred_track_instances for *_, s in track_frames(model, enumerate(videos[0], 1))]
     files = sorted(folder.iterdir())
     for source, first in (

@@ -157,6 +157,7 @@ def measure(config: Config, spec: dict, folder: Path) -> float:
     the time of its one thread, which other work on the machine hardly changes.
     """
     config.test_dataloader.update(num_workers=0, persistent_workers=False)
+    config.custom_hooks = []  # some expect that loading a checkpoint is a part of a run
     runner = build_runner(config, spec, folder)
     runner.load_or_resume()
     model = runner.model.eval()

@@ -36,6 +36,8 @@ def files(tmp_path, monkeypatch):
     config.custom_imports = dict(imports=['lamotr_mm', 'lamotr_mm.engine.hooks'])
     config.model.lifecycle.update(det_thr=0.0, keep_thr=0.0, new_thr=0.0)
     config.model.update(out_score_thr=0.0, out_min_area=0.0)
+    # as in configs/lamotr_people.py; it wants a run around the loading of weights
+    config.custom_hooks = [*config.get('custom_hooks', []), dict(type='EMAHook')]
     config.dump('config.py')
     torch.manual_seed(0)
     model = init_model(config)

@@ -68,7 +68,7 @@ def exists(script: str) -> bool:
     """Is there a Python or shell file of this path, name or pattern?"""
     if script in OTHERS or PLACEHOLDER.match(script) or (ROOT / script).exists():
         return True
-    name = script.removeprefix('./')
+    name = re.sub(r'^(\.{1,2}/)+', '', script)  # as seen from a config
     return any(
         path.match(name)
         for folder in ('lamotr_mm', 'configs', 'tools', 'tests')

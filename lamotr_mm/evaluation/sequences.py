@@ -340,7 +340,7 @@ def _summarise(
         },
         classes={cls: _scores(result) for cls, result in by_class.items()},
         counts={
-            sequence: sum(count_vector(results[cls][sequence]) for cls in results).tolist()
+            sequence: np.sum([count_vector(r[sequence]) for r in results.values()], axis=0).tolist()
             for sequence in overlaps
         },
     )

@@ -211,11 +211,12 @@ class _Explainer:
         )
 
     def _add(self, prepared: PreparedFrame, trace: AssociationTrace) -> None:
+        prepared.wait()
         inputs, ((frame,),) = prepared.data['inputs'], prepared.data['data_samples']
         with torch.no_grad():
             features = self._model.encode(inputs[0], [frame.img_shape[:2]])
         before = copy.deepcopy(self._session.table)
-        tracked = self._model.track_frame(self._session, features.frame(0, 1), frame.ori_shape)
+        tracked = self._model.track_frame(self._session, features, frame.ori_shape)
         self._model.report(frame, tracked)
         if prepared.number < self._first:
             return

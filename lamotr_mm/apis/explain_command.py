@@ -23,7 +23,7 @@ def explain_source(
     model: str,
     weights: str | None,
     device: str | None,
-    options: dict,
+    options: dict | None,
 ) -> Explanation:
     """Track and write the page; the arguments are those of the command.
 
@@ -51,13 +51,13 @@ def explain_source(
 
 def _frame_range(text: str) -> tuple[int | None, int | None]:
     """``A:B``, ``A:`` or ``:B``."""
-    first, colon, last = text.partition(':')
+    before, colon, after = text.partition(':')
     if not colon:
         raise ValueError(f'--frames {text}: expected A:B, first and last frame')
     try:
-        numbers = [int(part) if part else None for part in (first, last)]
+        first, last = (int(part) if part else None for part in (before, after))
     except ValueError:
         raise ValueError(f'--frames {text}: A and B should be whole numbers') from None
-    if None not in numbers and numbers[0] > numbers[1]:
+    if first is not None and last is not None and first > last:
         raise ValueError(f'--frames {text}: B lies before A')
-    return numbers[0], numbers[1]
+    return first, last

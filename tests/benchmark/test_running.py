@@ -91,7 +91,9 @@ def test_a_second_runner_waits(tmp_path):
 def test_a_runner_that_is_killed_leaves_nothing_running(tmp_path, number):
     """Its job writes its process id and would run on for a minute."""
     code = (
-        'import sys; from pathlib import Path\n'
+        'import signal, sys; from pathlib import Path\n'
+        # a shell may have let this process ignore it
+        'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
         'from lamotr_mm.benchmark.jobs import Job\n'
         'from lamotr_mm.benchmark.running import run_jobs\n'
         f'folder = Path({str(tmp_path)!r})\n'

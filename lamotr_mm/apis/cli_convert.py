@@ -61,10 +61,6 @@ def convert_annotations(
 ) -> None:
     """Annotations of CVAT, Label Studio, KITTI, VisDrone, BDD100K or COCO-VID."""
     with one_line_errors():
-        from lamotr_mm.preparation.console import print_notes, print_table
-        from lamotr_mm.preparation.convert import convert
+        from lamotr_mm.preparation.convert import convert_and_print
 
-        notes: list[str] = []
-        rows = convert(form, sources, out, split, media, classes, videos, notes.append)
-        print_table(str(out / 'annotations' / f'{split}.json'), rows)
-        print_notes(notes)
+        convert_and_print(form, sources, out, split, media, classes, videos)

@@ -103,11 +103,12 @@ class AssociationTrace:
         """The logits of the last call as a sum, in the dtype of the parameters."""
         sgla, objects = self._sgla, self.output.num_objects
         spatial, attention = [], []
-        for layer, boxes, (_, pairs) in zip(sgla.layers, self.boxes_cxcywh(), self._layers):
+        every_box = self.boxes_cxcywh()
+        for layer, boxes, (_, pairs) in zip(sgla.layers, every_box, self._layers):
             spatial.append(self._cue(sgla.deviation_mlp, boxes))
             attention.append(layer.w_upd(pairs.movedim(1, -1)) @ sgla.score.weight[0])
-        detections = self.output.detections
-        seen = torch.cat([self.boxes_cxcywh()[0][:, :objects], detections.entering_cxcywh], 1)
+        entering = self.output.detections.entering_cxcywh
+        seen = torch.cat([every_box[0][:, :objects], entering], 1)
         spatial[0] = spatial[0] + self._cue(sgla.anchor_mlp, seen)
         return AssociationTerms(
             sgla.score.bias[0].detach(), torch.stack(spatial), torch.stack(attention)

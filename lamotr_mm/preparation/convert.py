@@ -34,7 +34,7 @@ from lamotr_mm.io.mot_folder import MOTFormatError, image_files
 from lamotr_mm.io.mot_gt import ClassRule, Row
 
 from .cocovid import CocoVID, count, write_json
-from .console import progress_bar
+from .console import print_notes, print_table, progress_bar
 
 DEFAULT_FPS = 30.0
 
@@ -119,6 +119,22 @@ def convert(
                 advance()
     write_json({out / 'annotations' / f'{split}.json': content.content})
     return summary
+
+
+def convert_and_print(
+    name: str,
+    sources: list[Path],
+    out: Path,
+    split: str,
+    media: Path | None,
+    classes: list[str] | None,
+    videos: list[str] | None,
+) -> None:
+    """Does `convert`, and prints what was made and what was assumed."""
+    notes: list[str] = []
+    rows = convert(name, sources, out, split, media, classes, videos, notes.append)
+    print_table(str(out / 'annotations' / f'{split}.json'), rows)
+    print_notes(notes)
 
 
 def _read(form: Format, source: Path, media: Path | None, unpacked: Path) -> list[AnnotatedVideo]:

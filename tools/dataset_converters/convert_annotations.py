@@ -12,8 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from lamotr_mm.preparation.console import exit_status, print_notes, print_table
-from lamotr_mm.preparation.convert import FORMATS, convert
+from lamotr_mm.preparation.console import exit_status
+from lamotr_mm.preparation.convert import FORMATS, convert_and_print
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -37,11 +37,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Does it all; ValueError or OSError says what is wrong."""
-    notes: list[str] = []
     options = args.media, args.classes, args.videos
-    rows = convert(args.format, args.sources, args.out, args.split, *options, notes.append)
-    print_table(str(args.out / 'annotations' / f'{args.split}.json'), rows)
-    print_notes(notes)
+    convert_and_print(args.format, args.sources, args.out, args.split, *options)
 
 
 def main(argv: list[str] | None = None) -> int:

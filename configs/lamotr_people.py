@@ -8,7 +8,9 @@ _base_ = [
 ]
 
 model = dict(
+    sotd_head=dict(holds_proposals=True),
     sgla=dict(anchor_cue=True),
+    criterion=dict(early_asso_weight=1.0),
     tracklet_update=dict(weight=0.6, anchor='object'),
     clip_tracklets=dict(miss_prob=0.3),
     # chosen on held-out training frames (docs/training_small_data.md)
@@ -16,7 +18,7 @@ model = dict(
         det_thr=0.3,
         new_thr=0.5,
         gate=0.05,
-        keep_thr=0.7,
+        keep_thr=0.9,
         birth_iou=0.4,
         keep_iou=0.4,
         report='object',

@@ -8,11 +8,12 @@ from .concat_video_dataset import ConcatVideoDataset
 from .mot_video_dataset import MOTVideoDataset
 from .samplers import VideoFrameSampler
 from .synthetic import LoadSyntheticFrame, SyntheticVideoDataset
-from .transforms import ClipSampler, LoadFrame, RepeatedRandomShift
+from .transforms import ClipSampler, CopyPasteTracks, LoadFrame, RepeatedRandomShift
 
 __all__ = [
     'ClipSampler',
     'ConcatVideoDataset',
+    'CopyPasteTracks',
     'LoadFrame',
     'LoadSyntheticFrame',
     'MOTVideoDataset',

@@ -84,6 +84,10 @@ class DecoupledTrackingLoss(nn.Module):
     Args:
         loss_cls, loss_reg, loss_box: mmdet losses, with the weights λ_cls, λ_reg, λ_box.
         det_weight, tck_weight, asso_weight: λ_det, λ_tck, λ_asso.
+        early_asso_weight: of the association loss of what the score reads of ``M(0) .. M(L - 1)``,
+            their mean, as a share of λ_asso (0: none, as in the paper). With it the spatial cue has
+            to say for itself who belongs to whom; else the attention does, which knows the people
+            of the training scenes.
         assigner: Hungarian assigner of step 1, mmdet's: its ``match_costs`` are used.
         gate: score of ``S`` from which a pair counts as associated in the monitored counts.
         ignore_iof_thr: share of a query's box, above which an ignored region covers it.
@@ -97,6 +101,7 @@ class DecoupledTrackingLoss(nn.Module):
         det_weight: float = 1.0,
         tck_weight: float = 1.0,
         asso_weight: float = 10.0,
+        early_asso_weight: float = 0.0,
         assigner: dict | None = None,
         gate: float = 0.5,
         ignore_iof_thr: float = 0.5,
@@ -108,6 +113,7 @@ class DecoupledTrackingLoss(nn.Module):
         self.loss_reg = MMDET_MODELS.build(loss_reg or dict(type='mmdet.L1Loss', loss_weight=5.0))
         self.loss_box = MMDET_MODELS.build(loss_box or dict(type='mmdet.GIoULoss', loss_weight=2.0))
         self.weights = dict(det=det_weight, tck=tck_weight, asso=asso_weight)
+        self.early_asso_weight = early_asso_weight
         self.assigner = TASK_UTILS.build(assigner or ASSIGNER)
         self.gate = gate
         self.ignore_iof_thr = ignore_iof_thr
@@ -148,6 +154,14 @@ class DecoupledTrackingLoss(nn.Module):
         pairs, truth = _pair_targets(final, valid, targets.present)
         counted_pairs = pairs & ~unknown_pairs
         asso, num_pairs = self._association(output.asso_logits, pairs, counted_pairs, truth)
+        if self.early_asso_weight:
+            if output.early_asso_logits is None:
+                raise ValueError(
+                    f'criterion.early_asso_weight={self.early_asso_weight} needs SGLA, whose M '
+                    'is read early: set it to 0'
+                )
+            early, _ = self._association(output.early_asso_logits, pairs, counted_pairs, truth)
+            asso = asso + self.early_asso_weight * early / len(output.early_asso_logits)
         return FrameLosses(
             heads=self._set_losses(logits, boxes, assignment, counted, targets, split),
             asso=self.weights['asso'] * asso,
@@ -188,11 +202,12 @@ class DecoupledTrackingLoss(nn.Module):
         """Step 3. Sum of the association loss over a frame, and the number of its terms.
 
         Args:
-            asso_logits: ``(B, Nd, K)`` float32, of ``S``.
+            asso_logits: ``(..., B, Nd, K)`` float32, of ``S``.
             pairs, counted, truth: ``(B, Nd, K)`` bool, valid pairs, those of them that are not
                 left out, and ``g^score``.
         """
-        bce = F.binary_cross_entropy_with_logits(asso_logits, truth.float(), reduction='none')
+        truth = truth.float().expand_as(asso_logits)
+        bce = F.binary_cross_entropy_with_logits(asso_logits, truth, reduction='none')
         return (bce * counted).sum(), pairs.sum()
 
     @torch.no_grad()

@@ -138,9 +138,9 @@ class LAMOTR(BaseMOTModel):
     def decode_frame(self, features: FrameFeatures, tracklets: TrackletState) -> FrameOutput:
         """One frame: detect objects and tracklets (Sec. 3.1), then associate them (Sec. 3.2)."""
         with self._autocast_frame(features.memory):
-            prior = self.sotd_head.logit_prior(features, tracklets)
+            prior = self.sotd_head.prior(features, tracklets)
             detections = self.sotd_head(features, tracklets, prior)
-            predict = partial(self.sotd_head.predict, logit_prior=prior)
+            predict = partial(self.sotd_head.predict, prior=prior)
             return self.sgla(detections, tracklets.valid, predict)
 
     def _autocast_frame(self, like: Tensor) -> AbstractContextManager:

@@ -23,6 +23,18 @@ class Proposals(NamedTuple):
     scores: Tensor
 
 
+class QueryPrior(NamedTuple):
+    """What proposals fix for the queries of ``B`` frames; objects first, then tracklets.
+
+    Attributes:
+        logits: ``(B, Nd + Nt, 1)``, added to the classification logits of every layer.
+        held: ``(B, Nd + Nt, 1)`` bool, queries whose boxes stay their first anchors; None: none.
+    """
+
+    logits: Tensor
+    held: Tensor | None
+
+
 @MODELS.register_module()
 class DenseProposals(BaseModule):
     """A one-stage detector on the model's own backbone, trained before and frozen.

@@ -105,13 +105,14 @@ class SGLA(BaseModule):
         embeds, anchors = detections.embeds, detections.anchors_cxcywh
         boxes = detections.boxes_cxcywh[-1]
         num_objects = embeds.shape[1] - valid.shape[1]
-        readers, readings = self._readers(boxes)
+        readers, readings, ahead = self._readers(boxes)
         readings = readings.expand(len(embeds), -1, num_objects, valid.shape[1])
         if self.anchor_mlp is not None:
             seen = torch.cat([boxes[:, :num_objects], detections.entering_cxcywh], 1)
             readings = readings + self.anchor_mlp.read(seen, num_objects, readers)
-        all_logits, all_boxes = [], []
-        for layer in self.layers:
+        all_logits, all_boxes, early = [], [], []
+        for layer, bias_ahead in zip(self.layers, ahead):
+            early.append(readings[:, -1] - bias_ahead)
             if self.deviation_mlp is not None:
                 readings = readings + self.deviation_mlp.read(boxes, num_objects, readers)
             bias, readings = readings.tensor_split([layer.num_heads], 1)
@@ -127,28 +128,32 @@ class SGLA(BaseModule):
             logits=torch.stack(all_logits),
             boxes_cxcywh=torch.stack(all_boxes),
             asso_logits=readings.squeeze(1),
+            early_asso_logits=torch.stack(early) if self.training else None,
         )
 
     @float32_island
-    def _readers(self, like: Tensor) -> tuple[Tensor, Tensor]:
+    def _readers(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """All that reads M: ``W_asso`` of each layer, then ``w``.
 
         Returns:
-            Weights ``(L * heads + 1, d)``, and what they read where H and A are 0: the biases that
-            all pairs share, ``(1, L * heads + 1, 1, 1)``.
+            Weights ``(L * heads + 1, d)``; what they read where H and A are 0: the biases that
+            all pairs share, ``(1, L * heads + 1, 1, 1)``; and ``(L,)``, how much of the last of
+            them comes after ``M(0) .. M(L - 1)``.
         """
         shared = like.new_zeros(self.score.in_features)
         if self.anchor_mlp is not None:
             shared = shared + self.anchor_mlp.bias
-        constants = []
+        constants, scores = [], []
         for layer in self.layers:
+            scores.append(self.score(shared))
             if self.deviation_mlp is not None:
                 shared = shared + self.deviation_mlp.bias
             constants.append(layer.w_asso(shared))
             shared = shared + layer.w_upd.bias
         constants.append(self.score(shared))
         weights = [layer.w_asso.weight for layer in self.layers] + [self.score.weight]
-        return torch.cat(weights), torch.cat(constants)[None, :, None, None]
+        ahead = constants[-1] - torch.cat(scores)
+        return torch.cat(weights), torch.cat(constants)[None, :, None, None], ahead
 
     @staticmethod
     @float32_island

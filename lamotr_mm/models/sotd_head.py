@@ -12,7 +12,7 @@ from lamotr_mm.tracking.state import TrackletState
 
 from .layers.decoder import DABDeformableDecoder, DeformableDecoder, RefiningDecoder, refine
 from .layers.deformable_attention import DeformableAttention
-from .proposals import Proposals
+from .proposals import Proposals, QueryPrior
 from .structures import Detections, FrameFeatures
 
 # Side of an object's first box at initialisation, as a share of the image: as in Deformable DETR.
@@ -45,6 +45,9 @@ class SOTDHead(BaseModule):
         num_queries: number of object queries ``Nd``.
         decoder: arguments of :attr:`decoder_class` (``num_layers``, ``layer_cfg``, ...).
         takes_proposals: whether a frame's features come with proposals.
+        holds_proposals: boxes of objects that start from a proposal stay the detector's, only
+            their scores are learned. What is learned of boxes in a few scenes makes them worse in
+            others.
         separate_attention: objects attend to objects and tracklets to tracklets only, so that
             objects are decoded without regard to the tracks (not the paper's).
         with_cp: gradient checkpointing of the decoder layers.
@@ -58,13 +61,17 @@ class SOTDHead(BaseModule):
         num_queries: int,
         decoder: dict,
         takes_proposals: bool = False,
+        holds_proposals: bool = False,
         separate_attention: bool = False,
         with_cp: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if holds_proposals and not takes_proposals:
+            raise ValueError('sotd_head.holds_proposals=True needs takes_proposals=True')
         self.num_queries = num_queries
         self.takes_proposals = takes_proposals
+        self.holds_proposals = holds_proposals
         self.separate_attention = separate_attention
         self.decoder = self.decoder_class(**decoder, with_cp=with_cp)
         width, layers = self.decoder.embed_dims, self.decoder.num_layers
@@ -108,13 +115,13 @@ class SOTDHead(BaseModule):
         self,
         features: FrameFeatures,
         tracklets: TrackletState,
-        logit_prior: Tensor | float = 0.0,
+        prior: QueryPrior | None = None,
     ) -> Detections:
         """``F_t``, ``Q^obj``, ``Q^tck`` of ``B`` frames -> ``E^obj``, ``E^tck`` and their boxes.
 
         Args:
             features, tracklets: of the frames.
-            logit_prior: of :meth:`logit_prior`.
+            prior: of :meth:`prior`.
         """
         objects = self.query_embedding.weight.expand(len(tracklets.valid), -1, -1)
         anchors, position = self._positions(tracklets)
@@ -128,10 +135,11 @@ class SOTDHead(BaseModule):
             features,
             self.reg_branches,
             position,
+            prior.held if prior else None,
         )
-        logits = [
-            branch(embed) + logit_prior for branch, embed in zip(self.cls_branches, decoded.embeds)
-        ]
+        logits = [branch(embed) for branch, embed in zip(self.cls_branches, decoded.embeds)]
+        if prior:
+            logits = [logit + prior.logits for logit in logits]
         return Detections(
             embeds=decoded.embeds[-1],
             # the first layer's anchors are learned; everything after them is detached already
@@ -162,21 +170,26 @@ class SOTDHead(BaseModule):
             torch.cat([anchors, anchors_cxcywh[:, places:]], 1),
         )
 
-    def logit_prior(self, features: FrameFeatures, tracklets: TrackletState) -> Tensor | float:
-        """What is added to the logits of every layer: ``(B, Nd + Nt, 1)``, which lifts the score at
-        initialisation to the detector's, or to 0.5; 0 without proposals."""
+    def prior(self, features: FrameFeatures, tracklets: TrackletState) -> QueryPrior | None:
+        """What the proposals fix: logits that lift the score at initialisation to the detector's,
+        or to 0.5 for tracklets, and boxes if ``holds_proposals``; None without proposals."""
         proposals = features.proposals
         if proposals is None:
-            return 0.0
+            return None
         logit = _score_logit(proposals)
-        prior = logit.new_zeros(len(logit), self.num_queries + tracklets.valid.shape[1], 1)
-        found = torch.where((proposals.scores > 0)[..., None], logit - _logit(PRIOR), 0)
-        prior[:, : found.shape[1]] = found
-        prior[:, self.num_queries :] = _logit(0.5) - _logit(PRIOR)
-        return prior
+        logits = logit.new_zeros(len(logit), self.num_queries + tracklets.valid.shape[1], 1)
+        taken = (proposals.scores > 0)[..., None]
+        found = torch.where(taken, logit - _logit(PRIOR), 0)
+        logits[:, : found.shape[1]] = found
+        logits[:, self.num_queries :] = _logit(0.5) - _logit(PRIOR)
+        if not self.holds_proposals:
+            return QueryPrior(logits, None)
+        held = torch.zeros_like(logits, dtype=torch.bool)
+        held[:, : taken.shape[1]] = taken
+        return QueryPrior(logits, held)
 
     def predict(
-        self, embeds: Tensor, anchors_cxcywh: Tensor, logit_prior: Tensor | float = 0.0
+        self, embeds: Tensor, anchors_cxcywh: Tensor, prior: QueryPrior | None = None
     ) -> tuple[Tensor, Tensor]:
         """The detection head that SGLA shares (Sec. 3.2, 3.3): the branches of the last decoder
         layer.
@@ -185,15 +198,16 @@ class SOTDHead(BaseModule):
             embeds: ``(B, N, d)``.
             anchors_cxcywh: ``(B, N, 4)``, anchors that entered the last decoder layer, so that
                 ``embeds = E`` gives exactly the decoder's last boxes.
-            logit_prior: of :meth:`logit_prior`.
+            prior: of :meth:`prior`.
 
         Returns:
             Logits ``(B, N, C)`` and boxes ``(B, N, 4)`` cxcywh normalised.
         """
-        return (
-            self.cls_branches[-1](embeds) + logit_prior,
-            refine(self.reg_branches[-1], embeds, anchors_cxcywh, self.decoder.anchor_eps),
-        )
+        branch, eps = self.reg_branches[-1], self.decoder.anchor_eps
+        logits = self.cls_branches[-1](embeds)
+        if prior is None:
+            return logits, refine(branch, embeds, anchors_cxcywh, eps)
+        return logits + prior.logits, refine(branch, embeds, anchors_cxcywh, eps, prior.held)
 
     def _self_attn_mask(self, valid: Tensor) -> Tensor:
         """``(B * heads, Nd + Nt, Nd + Nt)`` bool: padded slots are no keys. Object keys stay open,

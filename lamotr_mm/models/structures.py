@@ -86,6 +86,8 @@ class FrameOutput(NamedTuple):
             ``P``.
         boxes_cxcywh: ``(SGLA layers, B, Nd + Nt, 4)``.
         asso_logits: ``(B, Nd, Nt)``, association matrix before the sigmoid that makes ``S``.
+        early_asso_logits: ``(L, B, Nd, Nt)``, what :class:`SGLA` reads of ``M(0) .. M(L - 1)`` in
+            training; None: nothing.
     """
 
     detections: Detections
@@ -93,6 +95,7 @@ class FrameOutput(NamedTuple):
     logits: Tensor
     boxes_cxcywh: Tensor
     asso_logits: Tensor
+    early_asso_logits: Tensor | None = None
 
     @property
     def num_objects(self) -> int:

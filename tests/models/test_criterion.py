@@ -521,6 +521,26 @@ def test_predictions_that_are_not_finite_are_named(criterion, name):
         criterion.frame(output._replace(**{name: broken}), valid, targets)
 
 
+def test_early_association():
+    """Hand-worked: what M(0) and M(1) say, 1 and 3 in logits of pairs that are none, as a share of
+    the loss of S, which is 10 log 2."""
+    logits, boxes = torch.zeros(1, 1, 2, 1), torch.full((1, 1, 2, 4), 0.5)
+    embeds = torch.zeros(1, 2, 8)
+    output = FrameOutput(
+        Detections(embeds, boxes[0], logits, boxes, embeds, boxes[0]),
+        *(embeds, logits, boxes, torch.zeros(1, 1, 1)),
+        early_asso_logits=torch.tensor([1.0, 3.0]).view(2, 1, 1, 1),
+    )
+    frames = [(output, torch.tensor([[True]]), random_targets([[0]], 0))]
+    early = (np.log1p(np.exp(1)) + np.log1p(np.exp(3))) / 2
+    for weight in (0, 0.5):
+        losses = clip_losses(DecoupledTrackingLoss(early_asso_weight=weight), frames)
+        assert losses['loss_asso'] == pytest.approx(10 * (np.log(2) + weight * early))
+    frames = [(output._replace(early_asso_logits=None), *frames[0][1:])]
+    with pytest.raises(ValueError, match=r'early_asso_weight=0\.5 needs SGLA'):
+        clip_losses(DecoupledTrackingLoss(early_asso_weight=0.5), frames)
+
+
 def test_half_precision_is_lifted_to_single(criterion):
     """AMP hands over half-precision outputs; costs and losses are computed in single precision."""
     output, valid, targets = random_clip()[2]
@@ -528,7 +548,7 @@ def test_half_precision_is_lifted_to_single(criterion):
     def cast(value, dtype):
         if isinstance(value, tuple):
             return type(value)(*(cast(item, dtype) for item in value))
-        return value.to(dtype)
+        return None if value is None else value.to(dtype)
 
     half = cast(output, torch.float16)
     ours, expected = (criterion.frame(o, valid, targets) for o in (half, cast(half, torch.float32)))

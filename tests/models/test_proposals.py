@@ -167,6 +167,31 @@ def test_at_initialisation_scores_and_boxes_are_the_detector_s(tiny_config, imag
         torch.testing.assert_close(boxes[0, OBJECTS:], state.anchor_cxcywh[0])
 
 
+def test_boxes_of_proposals_can_be_held(build_tiny, images, spread_parameters):
+    """With weights that move boxes: those of proposals stay in every layer of decoder and SGLA;
+    learned queries, tracklets and all scores are learned."""
+    overrides = TAKES | {'sotd_head.holds_proposals': True}
+    model = spread_parameters(build_tiny(overrides).double(), std=0.5)
+    proposals = proposals_of([0.75, 0.0, 0.5, 1.0])
+    with torch.no_grad():
+        features = model.encode(images(1, 1)[0].double(), [(64, 96)])
+        state = TrackletState.empty(1, 2, features.memory)
+        state.anchor_cxcywh[:] = torch.tensor([0.4, 0.5, 0.1, 0.2])
+        state.valid[:] = True
+        output = model.decode_frame(features._replace(proposals=proposals), state)
+        anchors = torch.cat(
+            [model.sotd_head.anchor_embedding.weight.sigmoid(), *[state.anchor_cxcywh[0]]]
+        )
+    held = torch.zeros(OBJECTS + 2, dtype=torch.bool)
+    held[[0, 2, 3]] = True
+    every = [*output.detections.boxes_cxcywh, *output.boxes_cxcywh]
+    for boxes in every:
+        assert boxes[0, [0, 2, 3]].equal(proposals.boxes_cxcywh[0, [0, 2, 3]])
+        assert ((boxes[0] - anchors).abs().amax(1)[~held] > 1e-3).all()
+    scores = output.logits[-1, 0, [0, 2, 3], 0].sigmoid()
+    assert ((scores - torch.tensor([0.75, 0.5, 0.999])).abs() > 1e-3).all()
+
+
 def test_frames_of_a_clip_get_their_own(model, images):
     with torch.no_grad():
         features = model.encode(images(2, 3).flatten(0, 1).double(), [(64, 96)] * 6)
@@ -180,6 +205,7 @@ def test_frames_of_a_clip_get_their_own(model, images):
     [
         ({'proposals': PROPOSALS}, 'sotd_head.takes_proposals=False, but model.proposals is set'),
         ({'sotd_head.takes_proposals': True}, 'takes_proposals=True, but model.proposals is not'),
+        ({'sotd_head.holds_proposals': True}, 'holds_proposals=True needs takes_proposals=True'),
         (TAKES | {'sotd_head.num_queries': 4}, r'max_per_img=5 must be at most .*num_queries=4'),
         (
             TAKES | {'sotd_head.type': 'lamotr_mm.DeformableSOTDHead'},

@@ -114,8 +114,9 @@ class PlainSGLA(SGLA):
         if self.anchor_mlp is not None:
             seen = detections.entering_cxcywh[:, None]
             asso = asso + self.encode(self.anchor_mlp, boxes[:, :count, None], seen, scaled=True)
-        every_logits, every_box = [], []
+        every_logits, every_box, early = [], [], []
         for layer in self.layers:
+            early.append(self.score(asso)[..., 0])
             if self.cue != 'none':
                 pair = boxes[:, :count, None], boxes[:, None, count:]
                 asso = asso + self.encode(self.deviation_mlp, *pair, self.cue == 'scaled')
@@ -125,9 +126,8 @@ class PlainSGLA(SGLA):
             every_logits.append(logits)
             every_box.append(boxes)
         scores = self.score(asso)[..., 0]
-        return FrameOutput(
-            detections, embeds, torch.stack(every_logits), torch.stack(every_box), scores
-        )
+        stacks = torch.stack(every_logits), torch.stack(every_box), scores, torch.stack(early)
+        return FrameOutput(detections, embeds, *stacks)
 
     def attend(self, layer, embeds, bias, valid):
         """``(B, Nd, Nt, heads)`` bias -> ``O(l+1)`` and the mean of the blocks that are open."""
@@ -302,6 +302,7 @@ def test_values_and_gradients_are_those_of_the_form_that_stores_m(
             output.logits[:, used],
             output.boxes_cxcywh[:, used],
             output.asso_logits.mT[valid],
+            output.early_asso_logits.movedim(0, -1).transpose(1, 2)[valid],
         ]
         generator = torch.Generator().manual_seed(1)
         loss = sum((v * torch.randn(v.shape, generator=generator)).sum() for v in values)

@@ -5,7 +5,13 @@ _base_ = './small_clip.py'
 
 data_root = 'data/people/'
 
-train_pipeline = [dict(_base_.take_clip, reverse_prob=0.5), *_base_.train_pipeline[1:]]
+train_pipeline = [
+    dict(_base_.take_clip, reverse_prob=0.5, jump_prob=0.3),
+    _base_.load_and_vary,
+    # tools/dataset_converters/cut_out_targets.py makes the folder
+    dict(type='lamotr_mm.CopyPasteTracks', cutouts=data_root + 'cutouts', prob=0.6),
+    *_base_.train_pipeline[2:],
+]
 
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root))

@@ -22,10 +22,14 @@ class ClipSampler(BaseFrameSample):
         max_interval (int): Largest distance between neighbours, in frames. Defaults to 10.
         reverse_prob (float): Probability that the clip runs backwards in time, which doubles the
             motions and turns leaving into entering. Defaults to 0, as in the paper.
+        jump_prob (float): Probability that one of the gaps is longer, by 1..`max_jump` frames: all
+            targets are seen again after a while. Defaults to 0, as in the paper.
+        max_jump (int): Largest number of frames that are added to that gap. Defaults to 30.
         collect_video_keys (Sequence[str]): Keys of the video to copy into each frame.
 
     Raises:
-        ValueError: `clip_len` or `max_interval` is below 1, or `reverse_prob` is no probability.
+        ValueError: `clip_len`, `max_interval` or `max_jump` is below 1, or `reverse_prob` or
+            `jump_prob` is no probability.
     """
 
     def __init__(
@@ -33,19 +37,24 @@ class ClipSampler(BaseFrameSample):
         clip_len: int = 3,
         max_interval: int = 10,
         reverse_prob: float = 0.0,
+        jump_prob: float = 0.0,
+        max_jump: int = 30,
         collect_video_keys: Sequence[str] = ('video_id', 'video_length'),
     ) -> None:
-        if clip_len < 1 or max_interval < 1:
+        if min(clip_len, max_interval, max_jump) < 1:
             raise ValueError(
-                'ClipSampler needs clip_len >= 1 and max_interval >= 1, '
-                f'got {clip_len} and {max_interval}'
+                'ClipSampler needs clip_len >= 1, max_interval >= 1 and max_jump >= 1, '
+                f'got {clip_len}, {max_interval} and {max_jump}'
             )
-        if not 0 <= reverse_prob <= 1:
-            raise ValueError(f'reverse_prob={reverse_prob} of ClipSampler must lie in 0..1')
+        for name, share in (('reverse_prob', reverse_prob), ('jump_prob', jump_prob)):
+            if not 0 <= share <= 1:
+                raise ValueError(f'{name}={share} of ClipSampler must lie in 0..1')
         super().__init__(collect_video_keys=list(collect_video_keys))
         self.clip_len = clip_len
         self.max_interval = max_interval
         self.reverse_prob = reverse_prob
+        self.jump_prob = jump_prob
+        self.max_jump = max_jump
 
     def sample_frames(self, start: int, video_length: int) -> list[int]:
         """Draws the indices of a clip's frames.
@@ -64,9 +73,19 @@ class ClipSampler(BaseFrameSample):
         widest = min(self.max_interval, (last - start) // max(steps, 1))
         interval = random.randint(1, max(widest, 1))
         indices = [min(start + interval * step, last) for step in range(self.clip_len)]
-        # no draw where it is off: clips stay what they were
+        # no draws where these are off: clips stay what they were
+        if self.jump_prob > 0 and random.random() < self.jump_prob:
+            indices = self._jump(indices, last)
         backwards = self.reverse_prob > 0 and random.random() < self.reverse_prob
         return indices[::-1] if backwards else indices
+
+    def _jump(self, indices: list[int], last: int) -> list[int]:
+        """The same clip with one longer gap, where the video has room for it."""
+        room = min(self.max_jump, last - indices[-1])
+        if room < 1 or len(indices) < 2:
+            return indices
+        cut, jump = random.randint(1, len(indices) - 1), random.randint(1, room)
+        return indices[:cut] + [index + jump for index in indices[cut:]]
 
     def transform(self, video_infos: dict) -> dict[str, list]:
         """Collates the clip's frames.
@@ -93,6 +112,7 @@ class ClipSampler(BaseFrameSample):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(clip_len={self.clip_len}, max_interval={self.max_interval}, '
-            f'reverse_prob={self.reverse_prob}, '
+            f'reverse_prob={self.reverse_prob}, jump_prob={self.jump_prob}, '
+            f'max_jump={self.max_jump}, '
             f'collect_video_keys={self.collect_video_keys})'
         )

@@ -19,11 +19,18 @@ from .deformable_attention import DeformableAttention, project_values
 
 
 @float32_island
-def refine(branch: nn.Module, embeds: Tensor, anchors_cxcywh: Tensor, eps: float) -> Tensor:
+def refine(
+    branch: nn.Module,
+    embeds: Tensor,
+    anchors_cxcywh: Tensor,
+    eps: float,
+    held: Tensor | None = None,
+) -> Tensor:
     """Boxes ``(..., 4)`` in 0..1: anchors moved by the offsets in logit space that a box branch
-    predicts.
+    predicts; those of ``held (..., 1)`` bool are the anchors.
     """
-    return (branch(embeds) + inverse_sigmoid(anchors_cxcywh, eps=eps)).sigmoid()
+    boxes = (branch(embeds) + inverse_sigmoid(anchors_cxcywh, eps=eps)).sigmoid()
+    return boxes if held is None else torch.where(held, anchors_cxcywh.to(boxes.dtype), boxes)
 
 
 class DecoderLayer(DeformableDetrTransformerDecoderLayer):
@@ -106,6 +113,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
         features: FrameFeatures,
         reg_branches: nn.ModuleList,
         position: Tensor | None = None,
+        held: Tensor | None = None,
     ) -> DecoderOutput:
         """Decode ``N`` queries of ``B`` frames.
 
@@ -116,6 +124,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
             features: of the ``B`` frames.
             reg_branches: one box branch ``(…, d) -> (…, 4)`` a layer.
             position: learned position part of the queries, ``(B, N, d)``, where there is one.
+            held: ``(B, N, 1)`` bool, queries whose anchors do not move; None: all do.
         """
         ratios = features.valid_ratios.repeat(1, 1, 2)[:, None]
         values: Sequence[Tensor | None] = (
@@ -139,7 +148,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
             )
             embeds.append(query)
             anchors.append(anchors_cxcywh)
-            boxes.append(refine(branch, query, anchors_cxcywh, self.anchor_eps))
+            boxes.append(refine(branch, query, anchors_cxcywh, self.anchor_eps, held))
             anchors_cxcywh = boxes[-1].detach()
         return DecoderOutput(torch.stack(embeds), torch.stack(anchors), torch.stack(boxes))
 

@@ -108,12 +108,28 @@ def test_reversed_clips():
     assert random.getstate() == state
 
 
-@pytest.mark.parametrize('arguments', [dict(clip_len=0), dict(max_interval=0)])
+def test_clips_that_jump():
+    """By hand: one gap is longer, up to the end of the video and no more than `max_jump`."""
+    sampler = ClipSampler(clip_len=3, max_interval=1, jump_prob=1.0, max_jump=2)
+    assert clips(sampler, 0, 10) == {(0, 2, 3), (0, 3, 4), (0, 1, 3), (0, 1, 4)}
+    assert clips(sampler, 6, 10) == {(6, 8, 9), (6, 7, 9)}  # room for one
+    assert clips(sampler, 7, 10) == {(7, 8, 9)}
+    assert clips(ClipSampler(clip_len=1, jump_prob=1.0), 2, 10) == {(2,)}
+    backwards = ClipSampler(clip_len=2, max_interval=1, reverse_prob=1.0, jump_prob=1.0, max_jump=1)
+    assert clips(backwards, 0, 10) == {(2, 0)}
+    some = ClipSampler(clip_len=2, max_interval=1, jump_prob=0.25)
+    random.seed(0)
+    jumps = sum(some.sample_frames(0, 100) != [0, 1] for _ in range(4000))
+    assert abs(jumps - 1000) < 120  # standard deviation 27
+
+
+@pytest.mark.parametrize('arguments', [dict(clip_len=0), dict(max_interval=0), dict(max_jump=0)])
 def test_arguments(arguments):
     with pytest.raises(ValueError, match='ClipSampler needs clip_len >= 1'):
         ClipSampler(**arguments)
 
 
-def test_probability():
-    with pytest.raises(ValueError, match=r'reverse_prob=1\.5 of ClipSampler'):
-        ClipSampler(reverse_prob=1.5)
+@pytest.mark.parametrize('name', ['reverse_prob', 'jump_prob'])
+def test_probability(name):
+    with pytest.raises(ValueError, match=rf'{name}=1\.5 of ClipSampler'):
+        ClipSampler(**{name: 1.5})

@@ -95,6 +95,9 @@ train-demo: env data/pretrained/mobilenetv2.pth
 data/people/annotations/train.json data/pretrained/person_detector.pth:
 	@echo '$@ is missing: docs/training_small_data.md says how to make it' >&2; exit 2
 
-train-people: env data/people/annotations/train.json data/pretrained/person_detector.pth
+data/people/cutouts: data/people/annotations/train.json | env
+	@$(RUN) tools/dataset_converters/cut_out_targets.py $< $@
+
+train-people: env data/people/cutouts data/pretrained/person_detector.pth
 	@$(RUN) tools/train.py configs/lamotr_people.py --work-dir work_dirs/lamotr_people --resume auto
 	@$(RUN) tools/model_converters/publish_model.py "$$(cat work_dirs/lamotr_people/last_checkpoint)" demo/weights/lamotr_people.pth

@@ -1,12 +1,14 @@
 """Shared: one torch thread (more are slower on a busy machine), real data, a tiny tracker."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 from mmengine.config import Config
+from torch.utils import _pytree as pytree
 
 torch.set_num_threads(1)
 
@@ -50,3 +52,34 @@ def tiny_tracker(tmp_path_factory) -> TinyTracker:
     torch.manual_seed(0)
     torch.save(dict(state_dict=init_model(config).state_dict()), folder / 'tiny.pth')
     return TinyTracker(str(folder / 'tiny.py'), str(folder / 'tiny.pth'))
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """A model's graphs on a CPU: recorded by running, replayed by running once more on the same
+    tensors into the same tensors. Shapes of the inputs of each recording.
+    """
+    from lamotr_mm.models import lamotr
+    from lamotr_mm.models.cuda_graphs import Graphed
+
+    keys = []
+
+    def capture(function):
+        result = function()
+        kept = pytree.tree_leaves(result)
+
+        def replay():
+            for old, new in zip(kept, pytree.tree_leaves(function()), strict=True):
+                if torch.is_tensor(old):
+                    old.copy_(new)
+
+        return result, replay
+
+    class Recorded(Graphed):
+        def _record(self, leaves, structure):
+            keys.append([tuple(leaf.shape) for leaf in leaves if torch.is_tensor(leaf)])
+            return super()._record(leaves, structure)
+
+    monkeypatch.setattr(lamotr, 'check_cuda_graphs', lambda device: None)
+    monkeypatch.setattr(lamotr, 'Graphed', partial(Recorded, capture=capture))
+    return keys

@@ -52,8 +52,9 @@ def measure(
 ) -> dict[str, float]:
     """Median time in ms of one frame with ``tracklets`` live tracklets, by stage.
 
-    ``total`` is measured apart from the stages: on a GPU, timing a stage waits for it. What a frame
-    is and includes: :func:`frame_timer`.
+    ``total`` is measured apart from the stages: on a GPU, timing a stage waits for it, and a model
+    with ``cuda_graphs`` has no stages when it replays them; its stages are those of eager frames.
+    What a frame is and includes: :func:`frame_timer`.
 
     Args:
         model: in eval mode, on the device that is to be measured.
@@ -69,7 +70,8 @@ def measure(
     with frame_timer(model, img_size, tracklets, clock) as one_frame:
         total = median([one_frame() for _ in range(repeat + 1)][1:])
         wait = waiter(next(model.parameters()).device)
-        with _stages_timed(model, times, partial(timed, wait=wait, clock=clock)):
+        stages_timed = _stages_timed(model, times, partial(timed, wait=wait, clock=clock))
+        with _replaced(model, 'cuda_graphs', False), stages_timed:
             for _ in range(repeat + 1):
                 one_frame()
     stages = {s: 1000 * median(times[s][1:]) for s in (*parts_of(model), 'lifecycle')}
@@ -100,8 +102,8 @@ def frame_timer(
     def one_frame() -> float:
         session = _session(model, tracklets)
         seconds: list[float] = []
-        with torch.no_grad(), timed(seconds, wait, clock):
-            model.track_frame(session, model.encode(image, [img_size]), img_size)
+        with timed(seconds, wait, clock):
+            model.track_frame(session, model.encode_frames(image, [img_size]), img_size)
         return seconds[0]
 
     step = model.lifecycle.step
@@ -161,12 +163,12 @@ def _stages_timed(model: LAMOTR, times: dict[str, list], measured: Callable) -> 
 
 
 @contextmanager
-def _replaced(owner: object, name: str, call: Callable) -> Iterator[None]:
-    """Let ``call`` stand for a method of one object; of nested replacements the inner one ends
-    first.
+def _replaced(owner: object, name: str, value: Any) -> Iterator[None]:
+    """Let ``value`` stand for a method or attribute of one object; of nested replacements the inner
+    one ends first.
     """
     own = vars(owner).get(name)
-    setattr(owner, name, call)
+    setattr(owner, name, value)
     try:
         yield
     finally:

@@ -213,8 +213,7 @@ class _Explainer:
     def _add(self, prepared: PreparedFrame, trace: AssociationTrace) -> None:
         prepared.wait()
         inputs, ((frame,),) = prepared.data['inputs'], prepared.data['data_samples']
-        with torch.no_grad():
-            features = self._model.encode(inputs[0], [frame.img_shape[:2]])
+        features = self._model.encode_frames(inputs[0], [frame.img_shape[:2]])
         before = copy.deepcopy(self._session.table)
         tracked = self._model.track_frame(self._session, features, frame.ori_shape)
         self._model.report(frame, tracked)

@@ -64,7 +64,7 @@ def encode_frames(
             batch = pseudo_collate([dataset[video, index]])
             batch = model.data_preprocessor(batch, training=False)
             (sample,) = batch['data_samples']
-            features = model.encode(batch['inputs'][0], [sample[0].img_shape[:2]])
+            features = model.encode_frames(batch['inputs'][0], [sample[0].img_shape[:2]])
             file = folder / f'{video}_{index}.pt'
             torch.save(tuple(features), file)
             yield EncodedFrame(file, sample)

@@ -126,7 +126,7 @@ def _push_batch(sessions: list[TrackerSession], prepared: list[PreparedFrame]) -
     for frame in prepared:
         frame.wait()
     images = torch.cat([frame.data['inputs'][:, 0] for frame in prepared])
-    features = model.encode(images, [sample.img_shape[:2] for sample in samples])
+    features = model.encode_frames(images, [sample.img_shape[:2] for sample in samples])
     tracks = []
     for session, frame, sample, seen in zip(
         sessions, prepared, samples, features.by_frame(len(samples))

@@ -5,7 +5,7 @@ trace mmdet's modules and mmcv's operator, to compile anew for each size, and en
 well; ``torch.cuda.make_graphed_callables`` takes flat tensors and is made for training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
@@ -31,6 +31,17 @@ def check_cuda_graphs(device: torch.device) -> None:
             f'cuda_graphs=True needs a GPU, but the model is on {device}: leave it out '
             '(model.cuda_graphs=False), or choose a device such as cuda:0'
         )
+
+
+def is_recorded(tensor: Tensor) -> bool:
+    """Whether a CUDA graph is being recorded, which must not read what may be freed after it."""
+    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
+
+
+def numbers(values: Iterable[int], device: torch.device) -> Tensor:
+    """``(n,)`` int64, filled in on the device: a GPU that numbers are copied to keeps the host
+    waiting, and cannot record that."""
+    return torch.stack([torch.full((), value, device=device) for value in values])
 
 
 def cuda_capture(function: Callable[[], Result]) -> tuple[Result, Callable[[], None]]:

@@ -53,7 +53,7 @@ class LAMOTR(BaseMOTModel):
         encode_ahead: most frames of a video that are encoded in one call, where the data loader
             gives several.
         cuda_graphs: replay encoding and decoding of a frame as CUDA graphs (:mod:`.cuda_graphs`);
-            for inference on a GPU. Proposals have no static shapes: with them, encoding is not.
+            for inference on a GPU.
         precision: of inference, 'fp32', 'bf16' or 'fp16' (:mod:`.precision`). Training has its own
             switch, ``--amp``.
     """
@@ -208,6 +208,13 @@ class LAMOTR(BaseMOTModel):
         return Session.start(self.tracklet_slots)
 
     @torch.no_grad()
+    def encode_frames(self, images: Tensor, img_shapes: list[tuple[int, int]]) -> FrameFeatures:
+        """:meth:`encode` for tracking: without gradients, and a replayed graph if ``cuda_graphs``,
+        whose result the next call overwrites.
+        """
+        return self._graphed('encode')(images, img_shapes)
+
+    @torch.no_grad()
     def track_frame(
         self, session: Session, features: FrameFeatures, ori_shape: tuple[int, int]
     ) -> TrackedFrame:
@@ -215,7 +222,7 @@ class LAMOTR(BaseMOTModel):
 
         Args:
             session: the video's, of :meth:`new_session`; changed in place.
-            features: ``F_t`` of this frame, ``N = 1``.
+            features: ``F_t`` of this frame, ``N = 1``, of :meth:`encode_frames`.
             ori_shape: (height, width) in px of the original image.
 
         Raises:
@@ -237,7 +244,10 @@ class LAMOTR(BaseMOTModel):
         self, features: FrameFeatures, tracklets: TrackletState, ori_shape: tuple[int, int]
     ) -> tuple[FrameOutput, FrameScores]:
         """The network's output, and what the host reads of it: the one wait of a frame."""
-        output, packed = self._graphed('_decode_and_pack')(features, tracklets)
+        # a graph calls no hooks, such as those of `AssociationTrace`
+        watched = self.sgla._forward_hooks
+        decode = self._decode_and_pack if watched else self._graphed('_decode_and_pack')
+        output, packed = decode(features, tracklets)
         return output, unpack_scores(_to_host(packed), output.num_objects, ori_shape)
 
     def _decode_and_pack(
@@ -304,10 +314,9 @@ class LAMOTR(BaseMOTModel):
                 'val_dataloader.batch_size and test_dataloader.batch_size to 1'
             )
         frames = list(data_samples[0])
-        encode = self.encode if self.proposals is not None else self._graphed('encode')
         for start in range(0, len(frames), self.encode_ahead):
             chunk = frames[start : start + self.encode_ahead]
-            features = encode(
+            features = self.encode_frames(
                 inputs[0, start : start + len(chunk)], [frame.img_shape[:2] for frame in chunk]
             )
             for frame, frame_features in zip(chunk, features.by_frame(len(chunk))):

@@ -43,3 +43,18 @@ def test_found_objects():
     found = benchmark._all_found(some, 3)
     assert (found.object_scores > 0.5).tolist() == [True, True, True, False, False]
     assert np.argwhere(found.association > 0.5).tolist() == [[0, 0], [1, 1], [2, 2]]
+
+
+def test_stages_of_a_recorded_frame(recorded, monkeypatch):
+    """The total is that of recordings, which know no stages: those are of eager frames."""
+    model = init_model(Config.fromfile(TINY, import_custom_modules=False))
+    model.cuda_graphs = True
+    in_graphs, encode = [], model.encode
+    monkeypatch.setattr(
+        model, 'encode', lambda *args: in_graphs.append(model.cuda_graphs) or encode(*args)
+    )
+    ms = benchmark.measure(model, (64, 96), 2, repeat=1)
+    assert min(ms.values()) > 0 and model.cuda_graphs
+    # recorded, replayed twice (here by running); then the stages of two frames
+    assert in_graphs == [True] * 3 + [False] * 2
+    assert len(recorded) == 2  # encoding and decoding

@@ -125,3 +125,16 @@ def test_a_refused_frame_changes_no_session(tracker, videos):
         tracker.push_all(sessions, [image])
     with pytest.raises(ValueError, match='twice'):
         tracker.push_all([sessions[0]] * 2, [image, image])
+
+
+def test_a_batch_of_sessions_is_a_recording(tracker, videos, recorded, monkeypatch):
+    """With ``cuda_graphs``, frames are encoded as in `predict`; on a CPU, recorded by running."""
+    expected = [alone(tracker, video) for video in videos]
+    assert not recorded
+    monkeypatch.setattr(tracker.model, 'cuda_graphs', True)
+    sessions = [tracker.session() for _ in videos]
+    found = zip(*(tracker.push_all(sessions, pair) for pair in zip(*videos)))
+    for ours, theirs in zip(found, expected):
+        assert_equal(ours, theirs, BATCH_TOLERANCE)
+    encoded = [key for key in recorded if len(key) == 1]
+    assert [key[0][0] for key in encoded] == [len(videos)]

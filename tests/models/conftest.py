@@ -1,5 +1,6 @@
 """One tiny LA-MOTR for all tests of the model: configs/_base_/lamotr_r50.py, overridden."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from lamotr_mm.registry import MODELS
+
+sys.path.insert(0, str(Path(__file__).parent))  # small_detector
 
 BASE = Path(__file__).parents[2] / 'configs' / '_base_' / 'lamotr_r50.py'
 WIDTH, HEADS, LEVELS, OBJECTS, CLASSES = 32, 4, 2, 9, 2

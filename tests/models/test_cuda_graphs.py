@@ -1,48 +1,20 @@
 """Recorded frames: keys, buffers and waits on any machine; on a GPU, graphs against eager ones."""
 
 import warnings
-from functools import partial
 
 import pytest
 import torch
+from small_detector import TAKES
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lamotr_mm.apis.inferencer import init_model
-from lamotr_mm.models import cuda_graphs, lamotr
+from lamotr_mm.models import cuda_graphs, lamotr, proposals
 from lamotr_mm.models.cuda_graphs import Graphed, check_cuda_graphs
 from lamotr_mm.tracking.state import TrackletState
 
 CPU = torch.device('cpu')
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-
-
-@pytest.fixture
-def recorded(monkeypatch):
-    """A model's graphs on a CPU: recorded by running, replayed by running once more on the same
-    tensors into the same tensors. Shapes of the inputs of each recording.
-    """
-    keys = []
-
-    def capture(function):
-        result = function()
-        kept = pytree.tree_leaves(result)
-
-        def replay():
-            for old, new in zip(kept, pytree.tree_leaves(function()), strict=True):
-                if torch.is_tensor(old):
-                    old.copy_(new)
-
-        return result, replay
-
-    class Recorded(Graphed):
-        def _record(self, leaves, structure):
-            keys.append([tuple(leaf.shape) for leaf in leaves if torch.is_tensor(leaf)])
-            return super()._record(leaves, structure)
-
-    monkeypatch.setattr(lamotr, 'check_cuda_graphs', lambda device: None)
-    monkeypatch.setattr(lamotr, 'Graphed', partial(Recorded, capture=capture))
-    return keys
 
 
 def test_a_recording_for_each_key():
@@ -95,7 +67,7 @@ def test_tracks_are_those_of_eager_frames(build_tiny, images, recorded):
         session, frames = model.new_session(), []
         with torch.no_grad():
             for image in video:
-                features = model._graphed('encode')(image[None], [tuple(image.shape[-2:])])
+                features = model.encode_frames(image[None], [tuple(image.shape[-2:])])
                 frames.append(model.track_frame(session, features, (64, 96)))
         return frames
 
@@ -135,10 +107,19 @@ class HostReads(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize('head', ['lamotr_mm.SOTDHead', 'lamotr_mm.DeformableSOTDHead'])
+@pytest.mark.parametrize(
+    'parts',
+    [
+        {'sotd_head.type': 'lamotr_mm.SOTDHead'},
+        {'sotd_head.type': 'lamotr_mm.DeformableSOTDHead'},
+        TAKES,
+    ],
+    ids=['anchors', 'positions', 'proposals'],
+)
 @pytest.mark.parametrize('img_shape', [(64, 96), (60, 90)])
-def test_the_host_reads_once_a_frame(build_tiny, images, monkeypatch, head, img_shape):
-    model = build_tiny({'sotd_head.type': head}).eval()
+def test_the_host_reads_once_a_frame(build_tiny, images, monkeypatch, parts, img_shape):
+    monkeypatch.setattr(proposals, 'has_fixed_shapes', lambda tensor: True)  # as on a GPU
+    model = build_tiny(parts).eval()
     reads, to_host = [], lamotr._to_host
     monkeypatch.setattr(lamotr, '_to_host', lambda x: (reads.append(x.shape), to_host(x))[1])
     session = model.new_session()
@@ -148,6 +129,27 @@ def test_the_host_reads_once_a_frame(build_tiny, images, monkeypatch, head, img_
     objects, slots = model.sotd_head.num_queries, session.table.slots
     assert reads == [(6 * (objects + slots) + objects * slots,)] * 3
     assert others.names == []
+
+
+@pytest.mark.parametrize('parts', [{}, TAKES], ids=['plain', 'proposals'])
+def test_the_test_loop_is_recorded(build_tiny, images, make_clip, monkeypatch, recorded, parts):
+    """`predict`, with frames ahead; tracks are those of eager frames."""
+    monkeypatch.setattr(proposals, 'has_fixed_shapes', lambda tensor: True)
+    parts = parts | {'lifecycle.det_thr': 0.0, 'lifecycle.new_thr': 0.0, 'encode_ahead': 2}
+    parts |= {'out_score_thr': 0.0, 'out_min_area': 0.0}
+    model = build_tiny(parts).eval()
+    results = []
+    for model.cuda_graphs in (False, True):
+        video = make_clip([{}] * 5)
+        model.predict(images(1, 5), [video], model.new_session())
+        results.append([frame.pred_track_instances for frame in video])
+    for eager, graphed in zip(*results, strict=True):
+        assert len(eager) > 0
+        assert eager.instances_id.tolist() == graphed.instances_id.tolist()
+        torch.testing.assert_close(eager.bboxes, graphed.bboxes)
+    # two frames ahead, and the last one
+    assert [k for k in recorded if len(k) == 1] == [[(2, 3, 64, 96)], [(1, 3, 64, 96)]]
+    assert len([k for k in recorded if len(k) > 1]) > 0
 
 
 def test_shapes_depend_on_slots_alone(build_tiny, images):
@@ -190,14 +192,15 @@ def test_another_precision_is_another_recording(build_tiny, recorded):
 
 @needs_gpu
 @pytest.mark.parametrize('precision', ['fp32', 'bf16', 'fp16'])
-def test_graphs_equal_eager_frames(build_tiny, images, precision):
-    model = build_tiny({'precision': precision}).eval().cuda()
+@pytest.mark.parametrize('parts', [{}, TAKES], ids=['plain', 'proposals'])
+def test_graphs_equal_eager_frames(build_tiny, images, precision, parts):
+    model = build_tiny({'precision': precision, **parts}).eval().cuda()
     runs = []
     for model.cuda_graphs in (False, True):
         session, scores = model.new_session(), []
         with torch.no_grad():
             for image in images(1, 4)[0].cuda():
-                features = model._graphed('encode')(image[None], [(64, 96)])
+                features = model.encode_frames(image[None], [(64, 96)])
                 scores.append(model.track_frame(session, features, (64, 96)).scores)
         runs.append(scores)
     torch.testing.assert_close(*runs, rtol=1e-3, atol=1e-3)
@@ -205,8 +208,9 @@ def test_graphs_equal_eager_frames(build_tiny, images, precision):
 
 @needs_gpu
 @pytest.mark.parametrize('graphs', [False, True])
-def test_one_wait_a_frame(build_tiny, images, graphs):
-    model = build_tiny({'cuda_graphs': graphs}).eval().cuda()
+@pytest.mark.parametrize('parts', [{}, TAKES], ids=['plain', 'proposals'])
+def test_one_wait_a_frame(build_tiny, images, graphs, parts):
+    model = build_tiny({'cuda_graphs': graphs, **parts}).eval().cuda()
     session = model.new_session()
     counts = []
     for image in images(1, 4)[0].cuda():
@@ -214,7 +218,7 @@ def test_one_wait_a_frame(build_tiny, images, graphs):
             warnings.simplefilter('always')
             torch.cuda.set_sync_debug_mode('warn')
             try:
-                features = model._graphed('encode')(image[None], [(64, 96)])
+                features = model.encode_frames(image[None], [(64, 96)])
                 model.track_frame(session, features, (64, 96))
             finally:
                 torch.cuda.set_sync_debug_mode('default')

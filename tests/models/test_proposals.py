@@ -1,46 +1,28 @@
 """`DenseProposals` against mmdet's own detector, and what the object queries make of them."""
 
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 import torch
+from mmcv.ops import nms
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from small_detector import PLACES, PROPOSALS, TAKES
 
 from lamotr_mm.apis.benchmark import count_parameters, measure
-from lamotr_mm.models.proposals import DenseProposals, Proposals
+from lamotr_mm.io.frames import open_frames
+from lamotr_mm.models import proposals as proposals_module
+from lamotr_mm.models.proposals import DenseProposals, Proposals, best_apart
 from lamotr_mm.registry import MODELS
 from lamotr_mm.tracking.state import TrackletState
 
-OBJECTS, PLACES = 9, 5
-PROPOSALS = dict(
-    type='lamotr_mm.DenseProposals',
-    neck=dict(type='mmdet.FPN', in_channels=[32, 64], out_channels=16, num_outs=2),
-    bbox_head=dict(
-        type='mmdet.ATSSHead',
-        num_classes=1,
-        in_channels=16,
-        feat_channels=32,
-        stacked_convs=1,
-        anchor_generator=dict(
-            type='mmdet.AnchorGenerator',
-            ratios=[1.0],
-            octave_base_scale=2,
-            scales_per_octave=1,
-            strides=[16, 32],
-        ),
-        bbox_coder=dict(type='mmdet.DeltaXYWHBBoxCoder'),
-        loss_cls=dict(type='mmdet.FocalLoss', use_sigmoid=True),
-        loss_bbox=dict(type='mmdet.GIoULoss'),
-        loss_centerness=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True),
-        test_cfg=dict(
-            nms_pre=100,
-            min_bbox_size=0,
-            score_thr=0.0,
-            nms=dict(type='nms', iou_threshold=0.6),
-            max_per_img=PLACES,
-        ),
-    ),
-)
-TAKES = {'proposals': PROPOSALS, 'sotd_head.takes_proposals': True}
+OBJECTS = 9
 SHAPES = [(64, 96), (50, 81)]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -54,22 +36,177 @@ def levels(model, images):
         return model.backbone(images(1, 2)[0].double())
 
 
+@pytest.fixture(params=[False, True], ids=['mmcv', 'fixed shapes'])
+def each_way(request, monkeypatch):
+    """On a CPU and, but for the device, on a GPU."""
+    monkeypatch.setattr(proposals_module, 'has_fixed_shapes', lambda tensor: request.param)
+
+
+def detector_s(part, outputs, shapes):
+    """What mmdet makes of the head's outputs, as boxes xyxy and score by image."""
+    metas = [dict(img_shape=shape, scale_factor=(1.0, 1.0)) for shape in shapes]
+    outputs = [[level.float() for level in kind] for kind in outputs]
+    results = part.bbox_head.predict_by_feat(*outputs, batch_img_metas=metas)
+    return [torch.cat([r.bboxes, r.scores[:, None]], 1) for r in results]
+
+
+def ours(part, levels, shapes):
+    """As :func:`detector_s`, filled places first; those that are not filled are 0."""
+    found = part(levels, shapes)
+    results = []
+    for boxes, scores, (height, width) in zip(*found, shapes):
+        assert boxes.shape == (part.places, 4) and (scores.diff() <= 0).all()
+        assert not boxes[scores == 0].any()
+        boxes = bbox_cxcywh_to_xyxy(boxes) * boxes.new_tensor([width, height] * 2)
+        results.append(torch.cat([boxes, scores[:, None]], 1)[scores > 0].float())
+    return results
+
+
+def assert_alike(ours, reference):
+    for one, two in zip(ours, reference, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-4)  # px; bound of the scores below
+        torch.testing.assert_close(one[:, 4], two[:, 4], rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures('each_way')
 def test_boxes_and_scores_are_those_of_the_detector(model, levels):
     part = model.proposals
-    found = part(levels, SHAPES)
-    metas = [dict(img_shape=shape, scale_factor=(1.0, 1.0)) for shape in SHAPES]
     with torch.no_grad():
+        reference = detector_s(part, part.bbox_head(part.neck(levels)), SHAPES)
+    assert all(len(boxes) > 2 for boxes in reference)
+    assert_alike(ours(part, levels, SHAPES), reference)
+
+
+def head_of(monkeypatch, places=40, kind='mmdet.ATSSHead', **test_cfg):
+    """Proposals of five levels, three anchors a pixel, which take the head's outputs for levels."""
+    init_default_scope('mmdet')
+    head = PROPOSALS['bbox_head']
+    anchors = dict(head['anchor_generator'], ratios=[0.5, 1.0, 2.0], strides=[8, 16, 32, 64, 128])
+    head = dict(head, type=kind, anchor_generator=anchors)
+    head['bbox_coder'] = dict(head['bbox_coder'], target_stds=[0.1, 0.2, 0.3, 0.4])
+    head['test_cfg'] = {**head['test_cfg'], 'max_per_img': places, 'score_thr': 0.05, **test_cfg}
+    if kind != 'mmdet.ATSSHead':
+        head = {key: value for key, value in head.items() if key != 'loss_centerness'}
+    part = DenseProposals(PROPOSALS['neck'], ConfigDict(head))
+    monkeypatch.setattr(part.neck, 'forward', lambda levels: levels)
+    monkeypatch.setattr(part.bbox_head, 'forward', lambda levels: levels)
+    return part
+
+
+def random_outputs(seed, images, size=(160, 256), kinds=(3, 12, 3), bias=0.0):
+    """Of a head, for images of a (height, width), which is a multiple of 32."""
+    random = torch.Generator().manual_seed(seed)
+    shapes = [(-(-size[0] // stride), -(-size[1] // stride)) for stride in (8, 16, 32, 64, 128)]
+    outputs = [
+        [2 * torch.randn(images, channels, *shape, generator=random) for shape in shapes]
+        for channels in kinds
+    ]
+    outputs[0] = [level + bias for level in outputs[0]]
+    return outputs
+
+
+@pytest.mark.usefixtures('each_way')
+@pytest.mark.parametrize(
+    ('bias', 'test_cfg', 'most'),
+    [
+        (0.0, {}, 40),
+        (0.0, dict(nms_pre=7), 27),  # of each level
+        (0.0, dict(nms_pre=1000, min_bbox_size=24), 40),
+        (-8.0, {}, 17),  # few candidates
+        (-20.0, {}, 0),
+    ],
+)
+def test_random_maps_of_padded_images(monkeypatch, bias, test_cfg, most):
+    part = head_of(monkeypatch, **test_cfg)
+    shapes = [(160, 256), (131, 256), (160, 199), (97, 65)]
+    outputs = random_outputs(3, 4, bias=bias)
+    reference = detector_s(part, outputs, shapes)
+    assert max(len(boxes) for boxes in reference) == most
+    assert_alike(ours(part, outputs, shapes), reference)
+
+
+@pytest.mark.usefixtures('each_way')
+def test_a_head_without_centerness(monkeypatch):
+    part = head_of(monkeypatch, kind='mmdet.RetinaHead', nms_pre=50)
+    outputs = random_outputs(4, 2, kinds=(3, 12))
+    shapes = [(160, 256), (100, 220)]
+    assert_alike(ours(part, outputs, shapes), detector_s(part, outputs, shapes))
+
+
+@pytest.mark.usefixtures('each_way')
+def test_boxes_that_are_equal(monkeypatch):
+    """Scores of a few values, each anchor three times: mmdet leaves the order of equal ones open,
+    but not which boxes there are. Where two anchors are not equal, their IoU is 0.5 at most."""
+    part = head_of(monkeypatch, places=400, nms_pre=1000)
+    part.bbox_head.prior_generator.base_anchors = [
+        anchors[[1, 1, 1]] for anchors in part.bbox_head.prior_generator.base_anchors
+    ]
+    logits, deltas, factors = random_outputs(5, 2, size=(64, 128))
+    logits, factors = ([x[:, :1].round().repeat(1, 3, 1, 1) for x in y] for y in (logits, factors))
+    outputs = logits, [delta * 0 for delta in deltas], factors
+    shapes = [(64, 128), (64, 64)]
+    reference = detector_s(part, outputs, shapes)
+    found = ours(part, outputs, shapes)
+    assert all(len(boxes[:, 4].unique()) < len(boxes) / 2 < 200 for boxes in reference)
+    assert_alike(map(in_order, found), map(in_order, reference))
+
+
+def in_order(boxes):
+    return torch.from_numpy(boxes.numpy()[np.lexsort(boxes.numpy().T)])
+
+
+def test_equal_boxes_in_fixed_steps():
+    """By hand: the first of equal ones; IoU 0.5 is no more than 0.5."""
+    boxes = torch.tensor(
+        [[0.0, 0, 10, 10], [20, 0, 30, 10], [0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 9]]
+    )
+    scores = torch.tensor([0.5, 0.75, 0.5, 0.25, 0.25])
+    best, found = best_apart(boxes[None], scores[None], 4, 0.5)
+    assert best[0, :3].tolist() == boxes[[1, 0, 3]].tolist() and not best[0, 3].any()
+    assert found.tolist() == [[0.75, 0.5, 0.25, 0]]
+    assert scores.tolist() == [0.5, 0.75, 0.5, 0.25, 0.25], 'the argument is as it was'
+
+
+def test_fixed_steps_are_mmcv_s_suppression():
+    random = torch.Generator().manual_seed(0)
+    corners = 100 * torch.rand(3, 500, 2, generator=random)
+    sides = 5 + 30 * torch.rand(3, 500, 2, generator=random)
+    boxes, scores = torch.cat([corners, corners + sides], 2), torch.rand(3, 500, generator=random)
+    best, found = best_apart(boxes, scores, 60, 0.4)
+    for image in range(3):
+        reference, _ = nms(boxes[image], scores[image], 0.4)
+        assert len(reference) > 60
+        assert torch.equal(torch.cat([best[image], found[image, :, None]], 1), reference[:60])
+
+
+@pytest.mark.usefixtures('each_way')
+def test_real_frames(lamotr_data):
+    """The detector of the demo weights on two frames of PETS and one of them at a smaller size."""
+    config = Config.fromfile(ROOT / 'configs' / '_base_' / 'lamotr_person_small.py').model
+    init_default_scope('mmdet')
+    part = MODELS.build(dict(config.proposals, init_cfg=None))
+    backbone = MODELS.build(dict(config.backbone, init_cfg=None))
+    path = ROOT / 'demo' / 'weights' / 'lamotr_people.pth'
+    weights = torch.load(path, weights_only=False)['state_dict']
+    for module, prefix in ((backbone, 'backbone.'), (part, 'proposals.')):
+        named = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        module.load_state_dict(named)
+        module.eval()
+    frames = [
+        image for _, image in islice(open_frames(lamotr_data / 'pets09_s2l1' / 'video.avi'), 60)
+    ]
+    shapes = [(352, 469), (352, 469), (210, 280)]
+    mean, std = (np.array(config.data_preprocessor[key]) for key in ('mean', 'std'))
+    batch = np.zeros((3, 352, 480, 3))
+    for image, frame, (height, width) in zip(batch, (frames[0], frames[59], frames[0]), shapes):
+        image[:height, :width] = (cv2.resize(frame, (width, height))[..., ::-1] - mean) / std
+    with torch.no_grad():
+        levels = backbone(torch.from_numpy(batch).permute(0, 3, 1, 2).float())
         outputs = part.bbox_head(part.neck(levels))
-        outputs = [[level.float() for level in kind] for kind in outputs]
-        results = part.bbox_head.predict_by_feat(*outputs, batch_img_metas=metas)
-    assert found.boxes_cxcywh.shape == (2, PLACES, 4)
-    for image, (result, (height, width)) in enumerate(zip(results, SHAPES)):
-        assert len(result) > 2
-        boxes = bbox_cxcywh_to_xyxy(found.boxes_cxcywh[image, : len(result)].float())
-        size = boxes.new_tensor([width, height, width, height])
-        torch.testing.assert_close(boxes * size, result.bboxes)
-        torch.testing.assert_close(found.scores[image, : len(result)].float(), result.scores)
-        assert (found.scores[image].diff() <= 0).all()
+        reference = detector_s(part, outputs, shapes)
+    found = ours(part, levels, shapes)
+    assert all(len(boxes) == 40 and boxes[0, 4] > 0.5 for boxes in reference)
+    assert_alike(found, reference)
 
 
 def test_empty_places_have_score_0(model, levels):
@@ -218,10 +355,25 @@ def test_what_does_not_fit_together_is_refused(tiny_config, overrides, message):
         MODELS.build(tiny_config(overrides))
 
 
-def test_one_class_only():
-    head = PROPOSALS['bbox_head'] | dict(num_classes=2)
-    with pytest.raises(ValueError, match='num_classes=2 must be 1'):
-        DenseProposals(PROPOSALS['neck'], head)
+@pytest.mark.parametrize(
+    ('changed', 'message'),
+    [
+        (dict(num_classes=2), 'num_classes=2 must be 1'),
+        (dict(type='mmdet.PAAHead'), 'PAAHead has a predict_by_feat of its own'),
+        (
+            dict(bbox_coder=dict(type='mmdet.DeltaXYWHBBoxCoder', add_ctr_clamp=True)),
+            'clips boxes at the border and nothing else',
+        ),
+        (
+            dict(test_cfg=dict(PROPOSALS['bbox_head']['test_cfg'], nms=dict(type='soft_nms'))),
+            "nms=.*'soft_nms'.* must be",
+        ),
+    ],
+)
+def test_heads_that_decode_otherwise_are_refused(changed, message):
+    init_default_scope('mmdet')
+    with pytest.raises(ValueError, match=message):
+        DenseProposals(PROPOSALS['neck'], PROPOSALS['bbox_head'] | changed)
 
 
 def test_they_are_a_stage_of_their_own(model):

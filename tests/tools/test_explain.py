@@ -195,3 +195,13 @@ def test_a_page_has_an_end(frames, tiny_tracker, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='3 frames at most: name a part of the video'):
         explain_video(model, open_frames(frames), tmp_path / 'x.html', progress=False)
     assert MAX_FRAMES == 1000 and not (tmp_path / 'x.html').exists()
+
+
+def test_a_page_of_recorded_frames(frames, tiny_tracker, tmp_path, recorded):
+    """What SGLA did is seen by hooks, which no recording calls: a frame is decoded without."""
+    model = init_model(tiny_tracker.config, tiny_tracker.checkpoint)
+    for model.cuda_graphs in (False, True):
+        explain_video(model, open_frames(frames), tmp_path / f'{model.cuda_graphs}.html')
+    eager, graphed = (data_of(tmp_path / f'{way}.html') for way in (False, True))
+    assert eager == graphed
+    assert recorded == [[(1, 3, 64, 96)]]

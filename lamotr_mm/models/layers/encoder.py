@@ -1,6 +1,6 @@
 """Feature levels -> ``F_t``: positional encoding and deformable encoder (Sec. 3.1)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..cuda_graphs import is_recorded, numbers
 from ..precision import widen
 from ..structures import FrameFeatures
 from .deformable_attention import DeformableAttention
@@ -159,8 +160,8 @@ class FeatureEncoder(BaseModule):
             valid_ratios=torch.stack([_valid_ratio(mask) for mask in padding], 1)
             if padding
             else mlvl_feats[0].new_ones(len(img_shapes), len(shapes), 2),
-            spatial_shapes=_numbers(chain(*shapes), device).view(-1, 2),
-            level_start_index=_numbers(accumulate(sizes[:-1], initial=0), device),
+            spatial_shapes=numbers(chain(*shapes), device).view(-1, 2),
+            level_start_index=numbers(accumulate(sizes[:-1], initial=0), device),
         )
         memory = self._encode(features, mlvl_feats, masks)
         if self.fusion is not None:
@@ -202,7 +203,7 @@ class FeatureEncoder(BaseModule):
         def encode(feat: Tensor) -> Tensor:
             return self.positional_encoding(mask, input=feat).flatten(2).transpose(1, 2)
 
-        if mask is not None or self.training or is_captured() or _is_recorded(feat):
+        if mask is not None or self.training or is_captured() or is_recorded(feat):
             return encode(feat)
         key = (*feat.shape[-2:], feat.dtype, feat.device)
         if key not in self._encodings:
@@ -228,11 +229,6 @@ class FeatureEncoder(BaseModule):
         return [F.interpolate(mask[None], size=f.shape[-2:])[0].bool() for f in mlvl_feats]
 
 
-def _is_recorded(tensor: Tensor) -> bool:
-    """Whether a CUDA graph is being recorded, which must not read what may be freed after it."""
-    return tensor.is_cuda and torch.cuda.is_current_stream_capturing()
-
-
 def _tokens(mlvl_feats: Sequence[Tensor]) -> Tensor:
     """Levels ``(N, d, h, w)`` -> ``(N, S, d)``, one after another."""
     return torch.cat([feat.flatten(2).transpose(1, 2) for feat in mlvl_feats], 1)
@@ -241,12 +237,6 @@ def _tokens(mlvl_feats: Sequence[Tensor]) -> Tensor:
 def _valid_ratio(mask: Tensor) -> Tensor:
     """``(N, h, w)`` padding mask -> ``(N, 2)`` share of (width, height) that the image fills."""
     return torch.stack([(~mask[:, 0]).float().mean(1), (~mask[:, :, 0]).float().mean(1)], -1)
-
-
-def _numbers(values: Iterable[int], device: torch.device) -> Tensor:
-    """``(n,)`` int64, filled in on the device: a GPU that numbers are copied to keeps the host
-    waiting, and cannot record that."""
-    return torch.stack([torch.full((), value, device=device) for value in values])
 
 
 def _reference_points(mlvl_feats: Sequence[Tensor], valid_ratios: Tensor) -> Tensor:

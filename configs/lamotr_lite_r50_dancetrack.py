@@ -1,7 +1,7 @@
 """The paper's model with a thin encoder: 3 layers on strides 16 to 64, then an FPN over all levels.
 
 The lighter ones, one below the other: lamotr_lite_r18_dancetrack.py,
-lamotr_lite_mobilenetv2_dancetrack.py, lamotr_lite_pets.py (docs/benchmarks.md compares them).
+lamotr_lite_mobilenetv2_dancetrack.py, lamotr_lite_people.py (docs/benchmarks.md compares them).
 """
 
 _base_ = './lamotr_dancetrack.py'

@@ -210,7 +210,7 @@ VARIANTS = [
     'lamotr_pets.py',
     'lamotr_deformable-detr_dancetrack.py',
     'lamotr_lite_r18_dancetrack.py',
-    'lamotr_lite_pets.py',
+    'lamotr_lite_people.py',
 ]
 
 
@@ -219,6 +219,8 @@ def test_variant_trains_a_step_and_tracks(name, monkeypatch):
     """Every trainable parameter gets a gradient: DDP needs no find_unused_parameters."""
     config = load(name, sotd_head__num_queries=20, clip_tracklets__score_thr=0.0)
     config.model.clip_tracklets.update(iou_thr=-1.0, drop_prob=0.0)
+    if 'proposals' in config.model:
+        config.model.proposals.bbox_head.test_cfg.max_per_img = 20
     model = build(config).train()
     monkeypatch.setattr(type(model), '_dump_init_info', lambda self: None)
     model.init_weights()

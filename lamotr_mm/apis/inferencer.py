@@ -33,7 +33,7 @@ def init_model(
 ) -> LAMOTR:
     """Build the model of a config, in eval mode, with all the weights of a checkpoint.
 
-    The config's pretrained backbone weights (``init_cfg``) are not loaded. Weights in half
+    The config's pretrained weights (``init_cfg``) of backbone and detector are not loaded. Weights in half
     precision become float32.
 
     Args:
@@ -78,7 +78,9 @@ def init_model(
 
 
 def _random_weights(model: LAMOTR) -> None:
-    model.backbone.init_cfg = None  # would be fetched or looked for on the disk
+    for part in (model.backbone, model.proposals):
+        if part is not None:
+            part.init_cfg = None  # would be fetched or looked for on the disk
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.WARNING)  # mmengine lists every parameter

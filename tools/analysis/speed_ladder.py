@@ -31,9 +31,10 @@ LADDER = (
     'lamotr_lite_r18_dancetrack',
     'lamotr_lite_mobilenetv2_dancetrack',
     'lamotr_pets',
-    'lamotr_lite_pets',
+    'lamotr_lite_people',
 )
-SHOWN = ('backbone', 'neck', 'encoder', 'sotd', 'sgla')  # the others take less than 1 ms
+# the others take less than 1 ms
+SHOWN = ('backbone', 'neck', 'encoder', 'proposals', 'sotd', 'sgla')
 REAL_TIME = 15  # frames per second
 
 
@@ -113,7 +114,7 @@ def table(rungs: dict[str, dict], threads: Sequence[int], hota: dict[str, float]
                     f'{_millions(result):.1f}M',
                     f'{result["flops"]["total"] / 1e9:.1f}',
                     str(number),
-                    *(f'{ms[stage]:.0f}' for stage in SHOWN),
+                    *(f'{ms[stage]:.0f}' if stage in ms else '' for stage in SHOWN),
                     f'{ms["total"]:.0f}',
                     f'{hota[name]:.1f}' if name in hota else 'untrained',
                 ]

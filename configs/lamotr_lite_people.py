@@ -1,18 +1,12 @@
-"""Real time on two CPU cores: frames of 341x256 px, 2 decoder layers, else as
-configs/lamotr_pets.py.
+"""Real time on two CPU cores: configs/lamotr_people.py with frames of 341x256 px, the thin encoder
+of _base_/lamotr_mobilenetv2_lite.py and 2 decoder layers.
 """
 
-_base_ = [
-    './_base_/lamotr_mobilenetv2_lite.py',
-    './_base_/datasets/pets.py',
-    './_base_/schedules/adamw_small.py',
-    './_base_/default_runtime.py',
-]
+_base_ = './lamotr_people.py'
 
 multi_scale = dict(_base_.multi_scale, scales=[(short, 512) for short in range(192, 289, 32)])
 train_pipeline = [
-    _base_.take_clip,
-    _base_.load_and_vary,
+    *_base_.train_pipeline[:2],
     dict(
         type='RandomChoice',
         transforms=[
@@ -27,7 +21,7 @@ test_pipeline = [
         **_base_.each,
         transforms=[
             _base_.load_frame,
-            dict(type='Resize', scale=(448, 256), keep_ratio=True),
+            dict(type='Resize', scale=(512, 256), keep_ratio=True),
             _base_.load_boxes,
         ],
     ),
@@ -38,12 +32,10 @@ val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 model = dict(
-    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='data/pretrained/mobilenetv2.pth')),
+    encoder=dict(
+        first_level=1,
+        fusion=dict(type='BFP', in_channels=128, num_levels=3, refine_level=1, refine_type='conv'),
+        encoder=dict(layer_cfg=dict(self_attn_cfg=dict(num_levels=2))),
+    ),
     sotd_head=dict(decoder=dict(num_layers=2)),
-    # as configs/lamotr_pets.py
-    lifecycle=dict(gate=0.3, keep_thr=0.7, birth_iou=0.4, keep_iou=0.4),
 )
-
-max_epochs = 10
-train_cfg = dict(max_epochs=max_epochs, val_interval=5)
-param_scheduler = dict(T_max=max_epochs)

@@ -225,7 +225,8 @@ def test_variant_trains_a_step_and_tracks(name, monkeypatch):
     monkeypatch.setattr(type(model), '_dump_init_info', lambda self: None)
     model.init_weights()
     wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    images = torch.randint(256, (2, 3, 96, 128), dtype=torch.uint8)
+    # wider than the frames: the detector's norms need two pixels at stride 128
+    images = torch.randint(256, (2, 3, 96, 160), dtype=torch.uint8)
     data = model.data_preprocessor(
         dict(inputs=[images], data_samples=[sample([2, 1])]), training=True
     )

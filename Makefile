@@ -1,4 +1,4 @@
-# make demo | test | soak | train-demo | train-people | lint | env      (README.md; docs/install.md for variables)
+# make demo | test | soak | train-demo | train-people | lint | docs | env      (README.md; docs/install.md for variables)
 #
 # Each step of the environment leaves a stamp when it is whole: a second call does nothing, and a
 # call after an interruption goes on with the step that was interrupted.
@@ -26,7 +26,7 @@ pip_install = $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLA
 # more threads than free cores make small networks many times slower
 RUN := OMP_NUM_THREADS=1 $(PY)
 
-.PHONY: help env demo test soak train-demo train-people lint
+.PHONY: help env demo test soak train-demo train-people lint docs
 
 help:
 	@echo 'make demo              track a synthetic video and print its scores'
@@ -35,6 +35,7 @@ help:
 	@echo 'make train-demo        train the synthetic demo weights from nothing'
 	@echo 'make train-people      train the people weights; needs their data and detector'
 	@echo 'make lint              check style and types     make env    only install'
+	@echo 'make docs              build docs/ as a site into site/'
 
 env: $(STAMPS)/package
 
@@ -57,7 +58,7 @@ $(STAMPS)/mmcv: $(STAMPS)/torch tools/build_mmcv.sh
 
 $(STAMPS)/requirements: $(STAMPS)/mmcv $(wildcard requirements/*.txt)
 	@echo '[4/5] the other packages'
-	@$(call pip_install,-r requirements.txt -r requirements/tests.txt $(PINS))
+	@$(call pip_install,-r requirements.txt -r requirements/tests.txt -r requirements/docs.txt $(PINS))
 	@$(PY) -m pip check
 	@touch $@
 
@@ -82,6 +83,11 @@ lint: env
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+# --strict: warnings are errors
+docs: env
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@echo 'Open site/index.html; for the search: $(PY) -m http.server -d site'
 
 # ImageNet weights of the backbone
 data/pretrained/mobilenetv2.pth: | env

@@ -61,7 +61,7 @@ class BuildWithMim(build_py):
                 shutil.copyfile(source, target)
 
 
-EXTRAS = {name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests')}
+EXTRAS = {name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests', 'docs')}
 
 setup(
     name='lamotr_mm',

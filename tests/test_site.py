@@ -83,7 +83,7 @@ def test_lists_and_tables_are_rendered(pages):
         (name, text)
         for name, page in pages.items()
         for text in page.paragraphs
-        if re.search(r'^(?:[-*] |\d+\. |\|.*\|$|#+ |```)', text, re.MULTILINE)
+        if re.search(r'^(?:- |\d+\. |\|.*\|$|#+ |```)', text, re.MULTILINE)
     ]
     assert left == []
 

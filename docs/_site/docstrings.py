@@ -20,7 +20,8 @@ def markdown(docstring: str) -> str:
     def split(match: re.Match) -> str:
         indent, names, rest = match.groups()
         rest = rest if rest.endswith('\n') else f'{rest}\n'
-        return ''.join(f'{indent}{name}{rest}' for name in names.split(', '))
+        all_of_them = ', '.join(f'`{name}`' for name in names.split(', '))
+        return ''.join(f'{indent}{name}: {all_of_them}{rest}' for name in names.split(', '))
 
     others = ''.join(f'\n\nOther arguments: {found}' for _, found in OTHERS.findall(text))
     return SHARED.sub(split, OTHERS.sub('', text)) + others

@@ -56,6 +56,7 @@ class LAMOTR(BaseMOTModel):
             for inference on a GPU.
         precision: of inference, 'fp32', 'bf16' or 'fp16' (:mod:`.precision`). Training has its own
             switch, ``--amp``.
+        data_preprocessor: config of mmdet's ``TrackDataPreprocessor``: mean, deviation, padding.
     """
 
     def __init__(

@@ -61,7 +61,9 @@ class BuildWithMim(build_py):
                 shutil.copyfile(source, target)
 
 
-EXTRAS = {name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests', 'docs')}
+EXTRAS = {
+    name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests', 'docs')
+}
 
 setup(
     name='lamotr_mm',

@@ -46,7 +46,9 @@ def test_the_page_is_what_the_docstrings_say():
 
 @pytest.mark.parametrize('kind', registered(), ids=lambda kind: kind.__name__)
 def test_every_key_is_there_with_its_meaning(kind):
-    rows = dict(re.findall(r'^\| `(\w+)` \| .*? \| (.*) \|$', SECTIONS[kind.__name__], re.MULTILINE))
+    rows = dict(
+        re.findall(r'^\| `(\w+)` \| .*? \| (.*) \|$', SECTIONS[kind.__name__], re.MULTILINE)
+    )
     assert set(keys(kind)) <= set(rows)
     assert [key for key in rows if not rows[key]] == []
 

@@ -86,7 +86,7 @@ def test_version_is_the_one_of_the_package():
     assert lamotr_mm.__version__ == metadata.version('lamotr_mm')
 
 
-@pytest.mark.parametrize('name', ['build', 'runtime', 'openmmlab', 'peers', 'tests'])
+@pytest.mark.parametrize('name', ['build', 'runtime', 'openmmlab', 'peers', 'tests', 'docs'])
 def test_pins_lie_in_the_ranges_and_are_installed(name):
     pins = requirements('constraints')
     for requirement in requirements(name).values():
@@ -101,12 +101,18 @@ def test_hooks_before_a_commit_use_the_pinned_ruff():
     revisions = {repo['repo'].rpartition('/')[2]: repo['rev'] for repo in hooks['repos']}
     pin = next(iter(requirements('constraints')['ruff'].specifier)).version
     assert revisions['ruff-pre-commit'] == f'v{pin}'
+    (types,) = next(repo['hooks'] for repo in hooks['repos'] if repo['repo'] == 'local')
+    assert (types['entry'], types['language']) == ('python -m mypy', 'system'), 'the pinned one'
 
 
 def test_workflow_runs_the_ci_script_on_the_torch_of_the_makefile():
     workflow = yaml.safe_load((ROOT / '.github/workflows/ci.yml').read_text())
     job = workflow['jobs']['test']
-    assert [step['run'] for step in job['steps'] if 'run' in step] == ['make env', '.ci/run']
+    assert [step['run'] for step in job['steps'] if 'run' in step] == [
+        'make env',
+        '.ci/run',
+        'make docs',
+    ]
     torch = re.search(r'^TORCH \?= (\S+)$', (ROOT / 'Makefile').read_text(), re.MULTILINE).group(1)
     assert job['env']['TORCH'].split()[0] == torch
 
@@ -212,6 +218,7 @@ def test_make_targets_call_the_tools(fake_project):
     assert make(fake_project, 'env')[0] == 0
     assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest --cov=lamotr_mm']
     assert make(fake_project, 'soak')[1] == ['.venv/bin/python -m pytest -m soak']
+    assert make(fake_project, 'docs')[1] == ['.venv/bin/python -m mkdocs build --strict --quiet']
     modules = ('ruff check .', 'ruff format --check .', 'mypy')
     assert make(fake_project, 'lint')[1] == [f'.venv/bin/python -m {each}' for each in modules]
     assert make(fake_project, 'demo')[1] == ['.venv/bin/python tools/demo.py']

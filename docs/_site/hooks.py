@@ -22,11 +22,12 @@ PAGES = {
     'demo/weights/README.md': 'demo_weights.md',
 }
 LANGUAGES = {'.py': 'python', '.sh': 'bash', '.yml': 'yaml', '': 'text'}
-PICTURES = ('.jpg', '.png', '.svg')
+COPIED = ('.jpg', '.png', '.svg', '.ipynb')
 SOURCE = 'source/'
 # code is left as it is; [text](target) and ![text](target)
 LINK = re.compile(
-    r'^ *```.*?^ *```|(\[(?:[^\[\]]|\[[^\]]*\])*\])\(([^)\s]+)\)|`[^`\n]*`', re.MULTILINE | re.DOTALL
+    r'^ *```.*?^ *```|(\[(?:[^\[\]]|\[[^\]]*\])*\])\(([^)\s]+)\)|`[^`\n]*`',
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -43,7 +44,7 @@ def in_site(path: str) -> str | None:
         return path.removeprefix('docs/')
     if not (ROOT / path).is_file():
         return None
-    return path if path.endswith(PICTURES) else f'{SOURCE}{path}.md'
+    return path if path.endswith(COPIED) else f'{SOURCE}{path}.md'
 
 
 def links(uri: str, text: str) -> Iterator[tuple[re.Match, str, str]]:

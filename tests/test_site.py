@@ -1,5 +1,6 @@
-"""`make docs`: the pages as a site, built strictly, complete, and without anything from elsewhere."""
+"""`make docs`: the pages as a site, built strictly, complete, with nothing from elsewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_style_sheets_load_nothing_from_elsewhere(site):
 
 
 def test_search_knows_pages_and_docstrings(site):
-    index = yaml.safe_load((site / 'search' / 'search_index.json').read_text())
+    index = json.loads((site / 'search' / 'search_index.json').read_text())
     titles = {entry['title'] for entry in index['docs']}
     assert {'Data of your own', 'TrackletUpdate', 'LAMOTRInferencer'} <= titles
 

@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / 'docs' / 'config_reference.md'
 HEAD = """# Config keys
 
-Every key of what this package registers, its default and what it means. For `model.backbone` and `model.neck`, hooks and data sets of mmdet and mmengine
-see their documentation; which config sets what is drawn in [configs.md](configs.md). `init_cfg` (mmengine's initialisation) is left out.
+Every key of what this package registers, its default and what it means. `model.backbone` and
+`model.neck`, hooks and data sets of mmdet and mmengine have their own documentation; which config
+sets what is drawn in [configs.md](configs.md). `init_cfg` (mmengine's initialisation) is left out.
 
 Written by `python docs/_site/config_reference.py` from the docstrings.
 """

@@ -76,6 +76,14 @@ def exists(script: str) -> bool:
     )
 
 
+def made_by(text: str) -> set[str]:
+    """Files that the page has the reader write (`# path.py` above a block), types they register."""
+    blocks = re.findall(r'^```python\n(.*?)^```', text, re.MULTILINE | re.DOTALL)
+    files = [re.match(r'# (\S+\.py)\n', block) for block in blocks]
+    types = re.findall(r'^@\w+\.register_module\(\)\nclass (\w+)', '\n'.join(blocks), re.MULTILINE)
+    return {file[1] for file in files if file} | {f'lamotr_mm.{name}' for name in types}
+
+
 def resolves(name: str) -> bool:
     """Is `lamotr_mm.a.b` a module, an attribute of one, or a type that configs can name?"""
     if name == 'lamotr_mm.X':
@@ -142,7 +150,8 @@ def test_what_is_missing_is_noticed():
 @pytest.mark.parametrize('page', present_pages())
 def test_scripts_exist(page):
     """Every .py and .sh file in code: by its path from the root, or by the end of its path."""
-    named = {name for piece in code((ROOT / page).read_text()) for name in SCRIPT.findall(piece)}
+    text = (ROOT / page).read_text()
+    named = {name for piece in code(text) for name in SCRIPT.findall(piece)} - made_by(text)
     assert [name for name in sorted(named) if not exists(name)] == []
 
 
@@ -247,8 +256,17 @@ def test_python_blocks_are_python_and_import_what_exists(page):
 
 @pytest.mark.parametrize('page', present_pages())
 def test_names_of_the_package_resolve(page):
-    named = {name for piece in code((ROOT / page).read_text()) for name in NAME.findall(piece)}
+    text = (ROOT / page).read_text()
+    named = {name for piece in code(text) for name in NAME.findall(piece)} - made_by(text)
     assert [name for name in sorted(named) if not resolves(name)] == []
+
+
+def test_what_a_page_makes_is_told_from_what_it_names():
+    text = (
+        '`a.py`\n```python\n# b.py\n@MODELS.register_module()\nclass C:\n    pass\n```\n'
+        '```python\nx = 1  # d.py\n```\n'
+    )
+    assert made_by(text) == {'b.py', 'lamotr_mm.C'}
 
 
 def test_names_in_docstrings_resolve():

@@ -98,7 +98,7 @@ def test_pins_lie_in_the_ranges_and_are_installed(name):
 
 def test_hooks_before_a_commit_use_the_pinned_ruff():
     hooks = yaml.safe_load((ROOT / '.pre-commit-config.yaml').read_text())
-    revisions = {repo['repo'].rpartition('/')[2]: repo['rev'] for repo in hooks['repos']}
+    revisions = {repo['repo'].rpartition('/')[2]: repo.get('rev') for repo in hooks['repos']}
     pin = next(iter(requirements('constraints')['ruff'].specifier)).version
     assert revisions['ruff-pre-commit'] == f'v{pin}'
     (types,) = next(repo['hooks'] for repo in hooks['repos'] if repo['repo'] == 'local')

@@ -86,7 +86,7 @@ lint: env
 
 # --strict: warnings are errors
 docs: env
-	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 	@echo 'Open site/index.html; for the search: $(PY) -m http.server -d site'
 
 # ImageNet weights of the backbone

@@ -218,7 +218,7 @@ def test_make_targets_call_the_tools(fake_project):
     assert make(fake_project, 'env')[0] == 0
     assert make(fake_project, 'test')[1] == ['.venv/bin/python -m pytest --cov=lamotr_mm']
     assert make(fake_project, 'soak')[1] == ['.venv/bin/python -m pytest -m soak']
-    assert make(fake_project, 'docs')[1] == ['.venv/bin/python -m mkdocs build --strict --quiet']
+    assert make(fake_project, 'docs')[1] == ['.venv/bin/python -m mkdocs build --strict']
     modules = ('ruff check .', 'ruff format --check .', 'mypy')
     assert make(fake_project, 'lint')[1] == [f'.venv/bin/python -m {each}' for each in modules]
     assert make(fake_project, 'demo')[1] == ['.venv/bin/python tools/demo.py']

@@ -44,14 +44,20 @@ class Page(HTMLParser):
             self.paragraphs[-1] += data
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory) -> Path:
-    """The built site; a warning of mkdocs, of a link or of a docstring ends the build."""
-    folder = tmp_path_factory.mktemp('site')
-    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--quiet', '-d', str(folder)]
+def build(project: Path, folder: Path) -> subprocess.CompletedProcess:
+    """As `make docs` does; a warning of mkdocs, of a link or of a docstring ends it."""
+    # without --quiet, which would drop the warnings before they are counted
+    command = [sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d', str(folder)]
     # a proxy that nobody serves: what asks the network fails
     env = {'PATH': '/usr/bin:/bin', 'NO_MKDOCS_2_WARNING': '1', 'https_proxy': 'http://127.0.0.1:9'}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    return subprocess.run(command, cwd=project, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp('site')
+    done = build(ROOT, folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -61,6 +67,18 @@ def pages(site) -> dict[str, Page]:
     """Path in the site -> page, but for those that show a source file."""
     files = [file for file in site.rglob('*.html') if 'source' not in file.parts]
     return {str(file.relative_to(site)): Page(file) for file in files}
+
+
+def test_the_build_ends_where_a_page_is_wrong(tmp_path):
+    text = (ROOT / 'mkdocs.yml').read_text()
+    rules = text[text.index('validation:') : text.index('theme:')]
+    (tmp_path / 'mkdocs.yml').write_text(f'site_name: x\nnav: [index.md]\n{rules}')
+    (tmp_path / 'docs').mkdir()
+    (tmp_path / 'docs/index.md').write_text('# I\n\n[a](gone.md) [b](other.md#gone)\n')
+    (tmp_path / 'docs/other.md').write_text('# O\n')
+    done = build(tmp_path, tmp_path / 'site')
+    assert done.returncode != 0
+    assert done.stderr.count('WARNING') == 3, 'no menu entry, no page, no anchor'
 
 
 def test_nothing_comes_from_elsewhere(pages):

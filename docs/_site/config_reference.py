@@ -87,6 +87,7 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         '*_dataloader.dataset.pipeline',
         (
             'datasets.ClipSampler',
+            'datasets.CopyPasteTracks',
             'datasets.LoadFrame',
             'datasets.LoadSyntheticFrame',
             'datasets.RepeatedRandomShift',

@@ -33,8 +33,8 @@ def init_model(
 ) -> LAMOTR:
     """Build the model of a config, in eval mode, with all the weights of a checkpoint.
 
-    The config's pretrained weights (``init_cfg``) of backbone and detector are not loaded. Weights in half
-    precision become float32.
+    The config's pretrained weights (``init_cfg``) of backbone and detector are not loaded. Weights
+    in half precision become float32.
 
     Args:
         config: file, or what ``Config.fromfile`` returned.

@@ -65,7 +65,7 @@ $(STAMPS)/requirements: $(STAMPS)/mmcv $(wildcard requirements/*.txt)
 $(STAMPS)/package: $(STAMPS)/requirements setup.py pyproject.toml
 	@echo '[5/5] lamotr_mm itself, editable'
 	@$(call pip_install,--no-deps --no-build-isolation -e .)
-	@$(PY) -c 'import lamotr_mm'
+	@$(PY) -c 'import lamotr_mm.registry'
 	@touch $@
 	@echo 'The environment is ready: source $(VENV)/bin/activate'
 

@@ -1,19 +1,23 @@
 """LA-MOTR: multi-object tracking with learned association, on OpenMMLab.
 
-Importing the package checks its dependencies (`lamotr_mm.compat`) and makes the types registered
-here available to every OpenMMLab config that writes them with the prefix `lamotr_mm.`. The main
-classes are attributes of the package, imported at first use: `from lamotr_mm import LAMOTR`.
+Types registered here are available to every OpenMMLab config that writes them with the prefix
+`lamotr_mm.`. The main classes are attributes of the package, imported at first use:
+`from lamotr_mm import LAMOTR`.
+
+`lamotr_mm.registry` checks the dependencies (`lamotr_mm.compat`), and all that needs OpenMMLab
+imports it. What tracks an exported model (`lamotr_mm.deploy.runtime`) does not, and works without
+PyTorch and OpenMMLab.
 """
 
 import importlib
+import sys
 
-from . import compat
 from .version import __version__
 
-compat.check_dependencies()
-
-# makes `lamotr_mm.X` resolvable from the registries of mmengine and mmdet; needs the check above
-from . import registry  # noqa: E402
+# An OpenMMLab program, such as one whose config has `custom_imports`, learns now what is missing;
+# mmengine, which imports the registry at the first look-up of a `lamotr_mm.X`, would hide it.
+if sys.modules.get('mmengine') is not None:
+    importlib.import_module('lamotr_mm.registry')
 
 _EXPORTS = {
     'LAMOTR': 'lamotr_mm.models',
@@ -35,10 +39,13 @@ __all__ = ['__version__', 'registry', *_EXPORTS]
 
 def __getattr__(name: str) -> object:
     """Import an exported class at first use, so that importing the package stays light."""
-    if name not in _EXPORTS:
+    if name != 'registry' and name not in _EXPORTS:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    registry = importlib.import_module('lamotr_mm.registry')  # checks the dependencies
+    if name == 'registry':
+        return registry
     return getattr(importlib.import_module(_EXPORTS[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+    return sorted({*globals(), *__all__})

@@ -2,8 +2,14 @@
 
 Each one is a *sibling* of mmdet's registry of the same kind (both are children of mmengine's), so
 that ``lamotr_mm.X`` is found from mmdet's scope and ``mmdet.X`` from ours. ``locations`` names the
-modules that are imported, and thereby registered, at the first look-up.
+modules that are imported, and thereby registered, at the first look-up. Importing this module
+checks the dependencies first (:mod:`lamotr_mm.compat`).
 """
+# ruff: noqa: E402
+
+from . import compat
+
+compat.check_dependencies()
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
@@ -22,7 +28,7 @@ def _sibling(parent: Registry, *locations: str) -> Registry:
 
 
 # networks, losses and layers; lifecycles; other trackers
-MODELS = _sibling(MMENGINE_MODELS, 'models', 'tracking', 'peers')
+MODELS = _sibling(MMENGINE_MODELS, 'models', 'tracking.registration', 'peers')
 # real and synthetic video
 DATASETS = _sibling(MMENGINE_DATASETS, 'datasets')
 # the order in which start frames are visited

@@ -13,7 +13,8 @@ import torch
 
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
-from lamotr_mm.tracking.session import Session, TrackTable, enough_slots
+from lamotr_mm.tracking.session import Session, TrackTable
+from lamotr_mm.tracking.table import enough_slots
 
 # our name of a part: attribute of the model
 PARTS = dict(

@@ -6,7 +6,7 @@ from mmengine.analysis.jit_handles import bmm_flop_jit, elementwise_flop_counter
 from torch import Tensor, nn
 
 from lamotr_mm.models import LAMOTR
-from lamotr_mm.tracking.session import enough_slots
+from lamotr_mm.tracking.table import enough_slots
 
 from .benchmark import parts_of
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import urlsplit
 
 import av
-import mmcv
+import cv2
 import numpy as np
 
 from .frame_source import DEFAULT_FPS, FrameReadError, FrameSource
@@ -166,7 +166,7 @@ class ImageFolder(FrameSource):
         """``(H, W, 3)`` uint8 BGR, as mmdet loads images in training: grey is repeated, alpha
         is dropped, 16 bits are cut to 8."""
         try:
-            image = mmcv.imfrombytes(file.read_bytes(), flag='color', backend='cv2')
+            image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         except FileNotFoundError as error:
             raise FrameReadError(f'{file} (frame {number}) is missing') from error
         except Exception as error:  # OpenCV's own, e.g. of an empty file

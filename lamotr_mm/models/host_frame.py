@@ -9,7 +9,7 @@ import torch
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
-from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks
+from lamotr_mm.tracking.lifecycle import FrameTracks
 
 from .structures import FrameOutput
 from .tracklet_update import SlotDecisions
@@ -26,28 +26,6 @@ def pack_scores(output: FrameOutput) -> Tensor:
     boxes = bbox_cxcywh_to_xyxy(output.boxes_cxcywh[-1, 0].float())
     queries = torch.cat([scores[:, None], labels[:, None].float(), boxes], 1)
     return torch.cat([queries.flatten(), output.asso_logits[0].float().sigmoid().flatten()])
-
-
-def unpack_scores(packed: np.ndarray, num_objects: int, ori_shape: tuple[int, int]) -> FrameScores:
-    """What :func:`pack_scores` packed, in px of the original image.
-
-    Args:
-        packed: on the host.
-        num_objects: ``Nd``.
-        ori_shape: (height, width) in px of the original image.
-    """
-    height, width = ori_shape[:2]
-    # 6 (Nd + Nt) + Nd Nt numbers
-    slots = (len(packed) - 6 * num_objects) // (6 + num_objects)
-    queries, association = np.split(packed, [6 * (num_objects + slots)])
-    queries = queries.reshape(-1, 6)
-    parts = (
-        queries[:, 0],
-        queries[:, 1].astype(np.int64),
-        queries[:, 2:] * np.array([width, height, width, height], packed.dtype),
-    )
-    objects, tracklets = zip(*(np.split(part, [num_objects]) for part in parts))
-    return FrameScores._make([*objects, *tracklets, association.reshape(num_objects, slots)])
 
 
 def upload_decisions(tracks: FrameTracks, device: torch.device) -> SlotDecisions:

@@ -14,17 +14,19 @@ from torch import Tensor
 
 from lamotr_mm.registry import MODELS
 from lamotr_mm.tracking.lifecycle import FrameScores
-from lamotr_mm.tracking.session import Session, enough_slots
+from lamotr_mm.tracking.session import Session
 from lamotr_mm.tracking.state import TrackletState
+from lamotr_mm.tracking.table import enough_slots
+from lamotr_mm.tracking.tracked_frame import TrackedFrame, unpack_scores
 
 from .clip_tracklets import ClipTracklets
 from .cuda_graphs import Graphed, check_cuda_graphs
-from .host_frame import pack_scores, unpack_scores, upload_decisions
+from .host_frame import pack_scores, upload_decisions
 from .layers.encoder import FeatureEncoder
 from .precision import autocast
 from .structures import FrameFeatures, FrameOutput
 from .targets import clip_targets
-from .tracked_frame import TrackedFrame, report_tracks
+from .tracked_frame import report_tracks
 
 # width d of a decoder from which half precision pays on a CPU (docs/benchmarks.md)
 WORTH_CASTING = 256

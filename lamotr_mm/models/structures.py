@@ -21,6 +21,8 @@ class FrameFeatures(NamedTuple):
         proposals: of the ``N`` frames; ``None`` where the model has no :class:`DenseProposals`.
         values: of the decoder's layers, each ``(N, S, d)``, where they are made for many frames at
             once; ``None``: the decoder makes them.
+        level_shapes: ``spatial_shapes`` as numbers of the host, which an export needs; ``None``:
+            they are read from the tensor.
     """
 
     memory: Tensor
@@ -30,6 +32,7 @@ class FrameFeatures(NamedTuple):
     level_start_index: Tensor
     proposals: Proposals | None = None
     values: Sequence[Tensor] | None = None
+    level_shapes: tuple[tuple[int, int], ...] | None = None
 
     def by_frame(self, frames: int) -> list['FrameFeatures']:
         """Features of each frame of ``B`` clips, where ``N = B * frames`` lists clip by clip."""

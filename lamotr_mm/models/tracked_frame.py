@@ -1,28 +1,16 @@
 """A tracked frame, as mmdet's metrics and visualizers want it."""
 
-from typing import Any, NamedTuple
-
-import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from lamotr_mm.tracking.lifecycle import FrameScores, FrameTracks, overlapping_pairs
-from lamotr_mm.tracking.session import NO_TRACK
-
-
-class TrackedFrame(NamedTuple):
-    """What was seen and decided in one frame.
-
-    Attributes:
-        entered_ids: ``(Nt,)`` int64, ids by slot before the frame, `NO_TRACK` in free slots.
-        scores: what the network said.
-        tracks: what the lifecycle decided.
-    """
-
-    entered_ids: np.ndarray
-    scores: FrameScores
-    tracks: FrameTracks
+from lamotr_mm.tracking.lifecycle import overlapping_pairs
+from lamotr_mm.tracking.tracked_frame import (
+    TrackedFrame,
+    association_of,
+    object_rows,
+    shown_tracks,
+)
 
 
 def report_tracks(
@@ -50,48 +38,20 @@ def report_tracks(
     """
     tracks, scores = tracked.tracks, tracked.scores
     boxes = tracks.boxes_xyxy
-    sides = (boxes[:, 2:] - boxes[:, :2]).clip(min=0)
-    shown = (tracks.scores > score_thr) & (sides.prod(1) > min_area)
+    shown = shown_tracks(tracks, score_thr, min_area)
     frame.pred_track_instances = InstanceData(
         bboxes=torch.from_numpy(boxes[shown]),
         scores=torch.from_numpy(tracks.scores[shown]),
         labels=torch.from_numpy(tracks.labels[shown]),
         instances_id=torch.from_numpy(tracks.ids[shown]),
         ages=torch.from_numpy(tracks.ages[shown]),
-        object_index=torch.from_numpy(_object_rows(tracks)[shown]),
+        object_index=torch.from_numpy(object_rows(tracks)[shown]),
     )
     frame.pred_instances = InstanceData(
         bboxes=torch.from_numpy(scores.object_boxes_xyxy),
         scores=torch.from_numpy(scores.object_scores),
         labels=torch.from_numpy(scores.object_labels),
     )
-    association = _association(tracked)
+    association = association_of(tracked)
     association['overlapping_live_pairs'] = overlapping_pairs(boxes, overlap_iou)
     frame.set_metainfo(dict(association=association))
-
-
-def _object_rows(tracks: FrameTracks) -> np.ndarray:
-    """Of each track, the place of its object among the kept ones ``(n,)``; -1: none."""
-    index = tracks.object_index[tracks.slots]
-    return np.where(index < 0, -1, np.searchsorted(tracks.objects, index))
-
-
-def _association(tracked: TrackedFrame) -> dict[str, Any]:
-    """``S`` between the kept objects and the tracklets that entered the frame."""
-    ids, scores, tracks = tracked
-    live = np.flatnonzero(ids != NO_TRACK)
-    return dict(
-        scores=scores.association[np.ix_(tracks.objects, live)],
-        object_bboxes=scores.object_boxes_xyxy[tracks.objects],
-        object_scores=scores.object_scores[tracks.objects],
-        object_labels=scores.object_labels[tracks.objects],
-        tracklet_ids=ids[live],
-        tracklet_bboxes=scores.tracklet_boxes_xyxy[live],
-        matches=np.stack(
-            [
-                np.searchsorted(tracks.objects, tracks.matches[:, 0]),
-                np.searchsorted(live, tracks.matches[:, 1]),
-            ],
-            1,
-        ),
-    )

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from mmdet.evaluation.functional import bbox_overlaps
 from scipy.optimize import linear_sum_assignment
 
-from lamotr_mm.registry import MODELS
-
-from .session import NO_TRACK, TrackTable
+from .boxes import pair_iou
+from .table import NO_TRACK, TrackTable
 
 
 class FrameScores(NamedTuple):
@@ -65,7 +63,6 @@ class FrameTracks(NamedTuple):
     matches: np.ndarray
 
 
-@MODELS.register_module()
 @dataclass
 class Lifecycle:
     """Assigns objects to tracklets by ``S`` and decides who lives, in the `TrackTable` of a video.
@@ -270,11 +267,11 @@ def _max_iou(box_xyxy: np.ndarray, boxes_xyxy: np.ndarray) -> float:
     """Largest IoU of one box ``(4,)`` with ``(n, 4)``; 0 for none."""
     if len(boxes_xyxy) == 0:
         return 0.0
-    return float(bbox_overlaps(box_xyxy[None], boxes_xyxy).max())
+    return float(pair_iou(box_xyxy[None], boxes_xyxy).max())
 
 
 def overlapping_pairs(boxes_xyxy: np.ndarray, iou: float) -> int:
     """Pairs of ``(n, 4)`` boxes that overlap by more than ``iou``: tracks that share a target."""
     if len(boxes_xyxy) < 2:
         return 0
-    return int((np.triu(bbox_overlaps(boxes_xyxy, boxes_xyxy), 1) > iou).sum())
+    return int((np.triu(pair_iou(boxes_xyxy, boxes_xyxy), 1) > iou).sum())

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from mmdet.evaluation.functional import bbox_overlaps
 
+from .boxes import pair_iou
 from .lifecycle import FrameScores, FrameTracks, Lifecycle
-from .session import NO_TRACK, TrackTable
+from .table import NO_TRACK, TrackTable
 
 
 class TrackReason(NamedTuple):
@@ -198,7 +198,7 @@ class _Explainer:
         slots = np.flatnonzero(self.tracks.present & first)
         slots = slots[(self.before.labels[slots] == label) | self.rules.class_agnostic]
         boxes, ids = self.frame.tracklet_boxes_xyxy[slots], self.ids[slots]
-        ious = bbox_overlaps(box[None], boxes)[0] if len(slots) else np.zeros(0)
+        ious = pair_iou(box[None], boxes)[0] if len(slots) else np.zeros(0)
         best = int(ious.argmax()) if len(ious) else -1
         return (int(ids[best]), float(ious[best])) if best >= 0 else (NO_TRACK, 0.0)
 
@@ -245,7 +245,7 @@ class _Explainer:
         rival, iou = self._rival(box, label, -np.inf)
         for slot in np.flatnonzero(self.tracks.born):
             other = int(self.tracks.object_index[slot])
-            overlap = float(bbox_overlaps(box[None], self.frame.object_boxes_xyxy[[other]])[0, 0])
+            overlap = float(pair_iou(box[None], self.frame.object_boxes_xyxy[[other]])[0, 0])
             same = self.frame.object_labels[other] == label or self.rules.class_agnostic
             if same and overlap > iou:
                 rival, iou = int(self.ids[slot]), overlap

@@ -4,13 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamotr_mm.registry import MODELS
-
 from .lifecycle import FrameScores, FrameTracks, Lifecycle, best_pairs, with_objects
-from .session import TrackTable
+from .table import TrackTable
 
 
-@MODELS.register_module()
 @dataclass
 class TwoStageLifecycle(Lifecycle):
     """Every detection box takes part in the association (Zhang et al., ECCV 2022, Algorithm 1).

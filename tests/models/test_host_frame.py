@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from lamotr_mm.models.host_frame import pack_scores, unpack_scores, upload_decisions
+from lamotr_mm.models.host_frame import pack_scores, upload_decisions
 from lamotr_mm.models.structures import FrameOutput
 from lamotr_mm.tracking.lifecycle import FrameTracks
+from lamotr_mm.tracking.tracked_frame import unpack_scores
 
 
 def output_of(objects, slots, classes=3):

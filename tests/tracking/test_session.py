@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lamotr_mm.tracking.session import Session, TrackTable, enough_slots
+from lamotr_mm.tracking.session import Session, TrackTable
 from lamotr_mm.tracking.state import TrackletState
+from lamotr_mm.tracking.table import enough_slots
 
 
 def test_slots_are_given_and_freed():

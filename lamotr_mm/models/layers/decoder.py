@@ -145,6 +145,7 @@ class RefiningDecoder(DeformableDetrTransformerDecoder):
                 reference_points=references,
                 spatial_shapes=features.spatial_shapes,
                 level_start_index=features.level_start_index,
+                level_shapes=features.level_shapes,
             )
             embeds.append(query)
             anchors.append(anchors_cxcywh)

@@ -103,6 +103,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         spatial_shapes: Tensor | None = None,
         level_start_index: Tensor | None = None,
         projected: Tensor | None = None,
+        level_shapes: Sequence[tuple[int, int]] | None = None,
         **kwargs: Any,
     ) -> Tensor:
         """Attend from ``Q`` queries to ``S`` values; shapes for ``batch_first=True``.
@@ -120,6 +121,8 @@ class DeformableAttention(MultiScaleDeformableAttention):
             level_start_index: ``(levels,)`` int64, index of each level's first value; used on CUDA.
             projected: ``(B, S, d)``, what ``value_proj`` makes of ``value``, 0 where it is padding,
                 if that is known (:func:`project_values`); always batch first.
+            level_shapes: ``spatial_shapes`` as numbers of the host; default: read from the tensor,
+                which an export cannot do.
 
         Returns:
             ``(B, Q, d)``.
@@ -151,6 +154,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
             self._attention_weights(widen(logits)),
             spatial_shapes,
             level_start_index,
+            level_shapes,
         )
         output = joined_linear(output, [self.output_proj])
         if not self.batch_first:
@@ -204,6 +208,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         weights: Tensor,
         spatial_shapes: Tensor,
         level_start_index: Tensor | None,
+        level_shapes: Sequence[tuple[int, int]] | None,
     ) -> Tensor:
         """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
         value, locations, weights = map(widen, (value, locations, weights))
@@ -215,7 +220,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
             return MultiScaleDeformableAttnFunction.apply(
                 value, spatial_shapes, level_start_index, locations, weights, step
             )
-        shapes = spatial_shapes.tolist()
+        shapes = spatial_shapes.tolist() if level_shapes is None else level_shapes
         one_dtype = value.dtype == locations.dtype == weights.dtype
         fusable = value.device.type == 'cpu' and value.dtype in (torch.float32, torch.float64)
         if fusable and one_dtype and not captured and (fused := _fused_cpu_op()):

@@ -162,6 +162,7 @@ class FeatureEncoder(BaseModule):
             else mlvl_feats[0].new_ones(len(img_shapes), len(shapes), 2),
             spatial_shapes=numbers(chain(*shapes), device).view(-1, 2),
             level_start_index=numbers(accumulate(sizes[:-1], initial=0), device),
+            level_shapes=tuple(shapes),
         )
         memory = self._encode(features, mlvl_feats, masks)
         if self.fusion is not None:
@@ -187,6 +188,7 @@ class FeatureEncoder(BaseModule):
         ]
         tokens = sum(feat.shape[-2] * feat.shape[-1] for feat in mlvl_feats[:first])
         padding = features.padding_mask
+        assert features.level_shapes is not None
         encoded = self.encoder(
             features.memory[:, tokens:],
             _reference_points(coarse, features.valid_ratios[:, first:]),
@@ -194,6 +196,7 @@ class FeatureEncoder(BaseModule):
             key_padding_mask=None if padding is None else padding[:, tokens:],
             spatial_shapes=features.spatial_shapes[first:],
             level_start_index=features.level_start_index[first:] - tokens,
+            level_shapes=features.level_shapes[first:],
         )
         return torch.cat([features.memory[:, :tokens], encoded], 1) if first else encoded
 

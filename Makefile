@@ -58,7 +58,7 @@ $(STAMPS)/mmcv: $(STAMPS)/torch tools/build_mmcv.sh
 
 $(STAMPS)/requirements: $(STAMPS)/mmcv $(wildcard requirements/*.txt)
 	@echo '[4/5] the other packages'
-	@$(call pip_install,-r requirements.txt -r requirements/tests.txt -r requirements/docs.txt $(PINS))
+	@$(call pip_install,-r requirements.txt -r requirements/export.txt -r requirements/tests.txt -r requirements/docs.txt $(PINS))
 	@$(PY) -m pip check
 	@touch $@
 

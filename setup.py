@@ -61,9 +61,9 @@ class BuildWithMim(build_py):
                 shutil.copyfile(source, target)
 
 
-EXTRAS = {
-    name: read_requirements(name) for name in ('openmmlab', 'peers', 'results', 'tests', 'docs')
-}
+# `runtime` and `openmmlab` train and track; `onnx` tracks with an exported model, without torch
+NAMES = ('runtime', 'openmmlab', 'peers', 'results', 'onnx', 'export', 'tests', 'docs')
+EXTRAS = {name: read_requirements(name) for name in NAMES}
 
 setup(
     name='lamotr_mm',
@@ -80,7 +80,7 @@ setup(
         'lamotr_mm.benchmark': ['*.j2'],
         'lamotr_mm.visualization.explain': ['page/*'],
     },
-    install_requires=read_requirements('runtime'),
+    install_requires=read_requirements('base'),
     extras_require={**EXTRAS, 'all': [*chain.from_iterable(EXTRAS.values())]},
     entry_points={'console_scripts': ['lamotr=lamotr_mm.apis.cli:main']},
     cmdclass={'build_py': BuildWithMim},

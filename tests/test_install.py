@@ -67,7 +67,9 @@ def test_wheel_holds_configs_tools_and_index(source, tmp_path):
     assert 'License: Apache-2.0' in meta or 'License-Expression: Apache-2.0' in meta
     assert 'Requires-Python: >=3.11' in meta
     for name in requirements('runtime'):
-        assert re.search(rf'^Requires-Dist: {name}\b', meta, re.MULTILINE)
+        assert re.search(rf'^Requires-Dist: {name}\b.*; extra == .runtime.', meta, re.MULTILINE)
+    always = re.findall(r'^Requires-Dist: ([\w-]+)[^;]*$', meta, re.MULTILINE)
+    assert sorted(always) == sorted(requirements('base')), 'an exported model needs no torch'
 
 
 def test_editable_installation_links(source, tmp_path):
@@ -86,7 +88,10 @@ def test_version_is_the_one_of_the_package():
     assert lamotr_mm.__version__ == metadata.version('lamotr_mm')
 
 
-@pytest.mark.parametrize('name', ['build', 'runtime', 'openmmlab', 'peers', 'tests', 'docs'])
+@pytest.mark.parametrize(
+    'name',
+    ['build', 'base', 'runtime', 'openmmlab', 'peers', 'onnx', 'export', 'tests', 'docs'],
+)
 def test_pins_lie_in_the_ranges_and_are_installed(name):
     pins = requirements('constraints')
     for requirement in requirements(name).values():
@@ -121,7 +126,7 @@ def test_guard_agrees_with_the_requirements():
     """The newest tested version of the guard is inside the range that pip installs."""
     names = {'torch': 'torch', 'mmengine': 'onedl-mmengine', 'mmcv': 'onedl-mmcv'}
     names |= {'mmdet': 'onedl-mmdetection', 'trackeval': 'trackeval', 'av': 'av'}
-    ranges = requirements('runtime') | requirements('openmmlab')
+    ranges = requirements('base') | requirements('runtime') | requirements('openmmlab')
     for checked in REQUIREMENTS:
         assert ranges[names[checked.module]].specifier.contains(checked.tested), checked
 

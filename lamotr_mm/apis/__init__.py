@@ -3,7 +3,7 @@
 What belongs here is meant to be called from a notebook, a tool or the command line, and only puts
 parts of the other rooms together. `LAMOTRInferencer` is the tracker as one object; import the rest
 from its module. May import: io, datasets, preparation, evaluation, visualization, tracking, models,
-weights, engine.
+weights, engine, deploy.
 """
 
 from typing import TYPE_CHECKING

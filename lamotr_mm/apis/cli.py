@@ -18,6 +18,7 @@ from .cli_parts import MMDetCommand, one_line_errors
 
 Precision = Literal['fp32', 'bf16', 'fp16']
 Launcher = Literal['none', 'pytorch', 'slurm', 'mpi']
+Backend = Literal['torch', 'onnxruntime']
 Benchmark = Literal['custom', 'MOT15', 'MOT16', 'MOT17', 'MOT20', 'DanceTrack', 'SportsMOT']
 
 app = typer.Typer(
@@ -154,6 +155,12 @@ def track(
             '--cuda-graphs', help="Replay frames as CUDA graphs; default: the config's choice."
         ),
     ] = None,
+    backend: Annotated[
+        Backend,
+        typer.Option(
+            help='onnxruntime: --model is a folder of tools/deploy/export.py; needs no PyTorch.'
+        ),
+    ] = 'torch',
 ) -> int:
     """Track a video, a folder of frames, a camera or a stream."""
     try:
@@ -162,7 +169,7 @@ def track(
 
             track_source(
                 source, model, weights, out, mot_out, start, end, show, fill_gaps,
-                line or [], polygon or [], device, precision, cuda_graphs,
+                line or [], polygon or [], device, precision, cuda_graphs, backend,
             )  # fmt: skip
     except KeyboardInterrupt:
         print('\ninterrupted; unfinished files are removed', file=sys.stderr)

@@ -7,6 +7,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from lamotr_mm.compat import check_dependencies
+
 
 class MMDetCommand(TyperCommand):
     """A command that takes options as mmdet's tools do: several values behind one
@@ -40,5 +42,11 @@ def one_line_errors() -> Iterator[None]:
     """What a user can mend becomes one line and exit status 2."""
     try:
         yield
+    except ImportError as error:
+        try:
+            check_dependencies()
+        except ImportError as missing:
+            raise typer.TyperException(str(missing)) from error
+        raise
     except (ValueError, OSError, FloatingPointError) as error:
         raise typer.TyperException(str(error)) from error

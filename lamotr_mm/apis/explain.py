@@ -32,7 +32,7 @@ from lamotr_mm.visualization.explain import (
 from .dataset_video import ground_truth, original_image
 from .few_tracks import class_names
 from .inferencer import PreparedFrame, build_pipeline, prepare_frames
-from .track_video import Progress
+from .write_tracks import Progress
 
 MAX_FRAMES = 1000  # of a page: 67 MB
 

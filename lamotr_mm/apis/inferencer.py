@@ -14,14 +14,13 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 
 from lamotr_mm.engine.launch import load_config
 from lamotr_mm.models import LAMOTR
 from lamotr_mm.models.cuda_graphs import check_cuda_graphs
 from lamotr_mm.models.precision import check_precision
 from lamotr_mm.registry import MODELS
-from lamotr_mm.weights.checkpoints import check_fit, existing_checkpoint
+from lamotr_mm.weights.checkpoints import check_fit, load_checkpoint
 
 
 def init_model(
@@ -38,8 +37,8 @@ def init_model(
 
     Args:
         config: file, or what ``Config.fromfile`` returned.
-        checkpoint: file that `tools/train.py` or `publish_model.py` wrote; None: random weights, as
-            before training.
+        checkpoint: file that `tools/train.py` or `publish_model.py` wrote, ``.safetensors`` too;
+            None: random weights, as before training.
         device: for example 'cpu' or 'cuda:0'.
         precision: 'fp32', 'bf16' or 'fp16'; None: as the config says, which is 'fp32' where it says
             nothing. On a CPU without bfloat16 units 'bf16' runs in float32.
@@ -96,15 +95,7 @@ def load_weights(model: torch.nn.Module, path: str) -> None:
     Raises:
         ValueError: the file is missing, cut off, no checkpoint, or of another model.
     """
-    try:
-        loaded = CheckpointLoader.load_checkpoint(
-            existing_checkpoint(path), map_location='cpu', logger='silent'
-        )
-    except (RuntimeError, OSError, EOFError) as error:  # damaged inside
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f'checkpoint {path} cannot be read ({reason}): fetch or train it again'
-        ) from error
+    loaded = load_checkpoint(path)
     state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict):
         raise ValueError(f'checkpoint {path} holds a {type(loaded).__name__}, not weights by name')

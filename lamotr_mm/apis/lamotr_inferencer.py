@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmcv.transforms import Compose
 from mmdet.structures import DetDataSample
@@ -30,6 +29,7 @@ from .model_zoo import find_model
 from .results import Tracks, VideoTracks
 from .sessions import TrackerSession, push_all
 from .track_video import track_video
+from .viewer import Viewer
 
 DEFAULT_MODEL = 'lamotr_people'
 
@@ -192,32 +192,3 @@ class LAMOTRInferencer(BaseInferencer):
     ) -> list[Tracks]:
         """The next frame of several sessions, encoded together: :func:`~.sessions.push_all`."""
         return push_all(sessions, frames, numbers)
-
-
-class Viewer:
-    """A window with drawn tracks.
-
-    Args:
-        name: of the window.
-        wait_time: seconds for which a frame is shown, at least.
-    """
-
-    def __init__(self, name: str, wait_time: float = 0) -> None:
-        self.name = name
-        self.wait_time = wait_time
-        self._painter = TrackPainter()
-
-    def show(self, image: np.ndarray, tracks: Tracks) -> bool:
-        """Show the next frame; whether the user wants to end (`q` or Esc).
-
-        Raises:
-            ValueError: there is no display.
-        """
-        try:
-            cv2.imshow(self.name, self._painter(image, tracks.boxes_xyxy, tracks.ids))
-            key = cv2.waitKey(max(round(1000 * self.wait_time), 1))
-        except cv2.error as error:
-            raise ValueError(
-                'showing needs a display, and OpenCV with windows (opencv-python, not -headless)'
-            ) from error
-        return key in (ord('q'), 27)

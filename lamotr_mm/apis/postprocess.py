@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmdet.models.task_modules.tracking import InterpolateTracklets
 
 from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.mot_rows import BOX, CLASS, FRAME, ID, as_rows, format_rows, read_rows
@@ -28,8 +27,12 @@ def fill_gaps(rows: np.ndarray, max_gap: int) -> np.ndarray:
         its track. Tracks of 5 frames or fewer stay as they are.
 
     Raises:
-        ValueError: ``max_gap < 1``, or scikit-learn, which mmdet asks for, is not installed.
+        ValueError: ``max_gap < 1``, or mmdet or scikit-learn, which it asks for, is not installed.
     """
+    try:
+        from mmdet.models.task_modules.tracking import InterpolateTracklets
+    except ImportError as error:
+        raise ValueError(f'interpolation needs mmdet, see docs/install.md ({error})') from error
     if max_gap < 1:
         raise ValueError(f'interpolation over {max_gap} frames: give 1 or more')
     rows = as_rows(rows, 'tracks')

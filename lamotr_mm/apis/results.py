@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from mmdet.structures import DetDataSample, TrackDataSample
 
 from lamotr_mm.io.mot_rows import format_rows
+from lamotr_mm.tracking.tracked_frame import TrackedFrame, association_of, object_rows
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
     import supervision  # type: ignore[import-not-found,unused-ignore]
+    from mmdet.structures import DetDataSample, TrackDataSample
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,19 @@ class Association:
     tracklet_boxes_xyxy: np.ndarray
     matches: np.ndarray
 
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> 'Association':
+        """From :func:`~lamotr_mm.tracking.tracked_frame.association_of`."""
+        return cls(
+            scores=found['scores'],
+            object_boxes_xyxy=found['object_bboxes'],
+            object_scores=found['object_scores'],
+            object_labels=found['object_labels'],
+            tracklet_ids=found['tracklet_ids'],
+            tracklet_boxes_xyxy=found['tracklet_bboxes'],
+            matches=found['matches'],
+        )
+
 
 @dataclass(frozen=True)
 class Tracks:
@@ -48,7 +62,7 @@ class Tracks:
         objects: ``(n,)`` int64, the row of ``association`` whose object each track was matched with
             or born from; -1: it lives by its own score.
         association: the scores behind the matches.
-        sample: the same as mmdet's metrics and visualizers take it.
+        sample: the same as mmdet's metrics and visualizers take it; None of an exported model.
         classes: names of the labels; () where they are not known.
     """
 
@@ -60,15 +74,15 @@ class Tracks:
     ages: np.ndarray
     objects: np.ndarray
     association: Association
-    sample: DetDataSample = field(repr=False)
+    sample: 'DetDataSample | None' = field(repr=False)
     classes: tuple[str, ...] = ()
 
     @classmethod
     def from_sample(
-        cls, frame: int, sample: DetDataSample, classes: tuple[str, ...] = ()
+        cls, frame: int, sample: 'DetDataSample', classes: tuple[str, ...] = ()
     ) -> 'Tracks':
         """From what :meth:`LAMOTR.predict` filled."""
-        found, association = sample.pred_track_instances, sample.association
+        found = sample.pred_track_instances
         return cls(
             frame=frame,
             ids=found.instances_id.numpy(),
@@ -77,16 +91,31 @@ class Tracks:
             labels=found.labels.numpy(),
             ages=found.ages.numpy(),
             objects=found.object_index.numpy(),
-            association=Association(
-                scores=association['scores'],
-                object_boxes_xyxy=association['object_bboxes'],
-                object_scores=association['object_scores'],
-                object_labels=association['object_labels'],
-                tracklet_ids=association['tracklet_ids'],
-                tracklet_boxes_xyxy=association['tracklet_bboxes'],
-                matches=association['matches'],
-            ),
+            association=Association.of(sample.association),
             sample=sample,
+            classes=classes,
+        )
+
+    @classmethod
+    def from_tracked(
+        cls,
+        frame: int,
+        tracked: TrackedFrame,
+        shown: np.ndarray,
+        classes: tuple[str, ...] = (),
+    ) -> 'Tracks':
+        """From what an exported model says of a frame; ``shown (n,)`` bool marks its tracks."""
+        tracks = tracked.tracks
+        return cls(
+            frame=frame,
+            ids=tracks.ids[shown],
+            boxes_xyxy=tracks.boxes_xyxy[shown],
+            scores=tracks.scores[shown],
+            labels=tracks.labels[shown],
+            ages=tracks.ages[shown],
+            objects=object_rows(tracks)[shown],
+            association=Association.of(association_of(tracked)),
+            sample=None,
             classes=classes,
         )
 
@@ -148,8 +177,9 @@ class VideoTracks(Sequence[Tracks]):
         self.frames = list(frames)
         self.name = name
         self.classes = classes
-        if size is None and self.frames:
-            height, width = self.frames[0].sample.ori_shape[:2]
+        sample = self.frames[0].sample if self.frames else None
+        if size is None and sample is not None:
+            height, width = sample.ori_shape[:2]
             size = width, height
         self.size = size or (0, 0)
 
@@ -241,8 +271,10 @@ class VideoTracks(Sequence[Tracks]):
         """:meth:`Tracks.to_supervision` of each frame."""
         return [tracks.to_supervision() for tracks in self]
 
-    def to_data_sample(self) -> TrackDataSample:
+    def to_data_sample(self) -> 'TrackDataSample':
         """mmdet's structure for a video, with the sample of each frame."""
+        from mmdet.structures import TrackDataSample
+
         video = TrackDataSample()
         if self.frames:  # mmdet takes no empty list
             video.video_data_samples = [tracks.sample for tracks in self]

@@ -1,53 +1,22 @@
 """Track a whole video and write what is wanted of it: drawn video, MOTChallenge rows, a picture."""
 
-import sys
-import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
-from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.io.frames import FrameSource
-from lamotr_mm.io.mot_rows import format_row
-from lamotr_mm.io.overlap import WriteBehind, read_ahead
-from lamotr_mm.io.video_writer import VideoWriter
+from lamotr_mm.io.overlap import read_ahead
 from lamotr_mm.models import LAMOTR
-from lamotr_mm.visualization.contact_sheet import EvenSample, contact_sheet, write_png
-from lamotr_mm.visualization.draw_tracks import TrackPainter
 
 from .few_tracks import few_tracks_hint
 from .inferencer import build_pipeline, prepare_frames, track_prepared
+from .write_tracks import FrameBoxes, TrackedImage, TrackSummary, write_tracks
 
 OnFrame = Callable[[int, np.ndarray, DetDataSample], bool | None]
-
-
-class TrackSummary(NamedTuple):
-    """What was tracked.
-
-    Attributes:
-        frames: number of frames.
-        tracks: number of ids that were output.
-        seconds: wall time from before the first frame is read until the last file is written.
-        files: files that were written.
-        hint: what to look at where (almost) nothing was tracked.
-    """
-
-    frames: int
-    tracks: int
-    seconds: float
-    files: list[Path]
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        rate = self.frames / max(self.seconds, 1e-9)
-        files = ''.join(f'\n  {file}' for file in self.files)
-        hint = f'\n{self.hint}' if self.hint else ''
-        return f'{self.frames} frames, {self.tracks} tracks, {rate:.1f} frames/s{files}{hint}'
 
 
 def track_video(
@@ -81,144 +50,20 @@ def track_video(
         FrameReadError: a frame can't be read.
         OSError: a file can't be written.
     """
-    files = [Path(file) for file in (out, mot_out, sheet) if file is not None]
-    _check_outputs(files, frames.path)
-    meter = Progress(frames.num_frames, sys.stderr if progress else None)
-    ids, boxes = set(), 0
+    tracked = _track(model, frames)
+    hint = partial(few_tracks_hint, model.cfg)
+    return write_tracks(tracked, frames, out, mot_out, sheet, progress, on_frame, hint)
+
+
+def _track(model: LAMOTR, frames: FrameSource) -> Generator[TrackedImage, None, None]:
     prepared = prepare_frames(model, frames, build_pipeline(model.cfg))
-    with _Outputs(frames.fps, out, mot_out, sheet) as outputs:
-        source = prepared if frames.live else read_ahead(prepared)
-        with WriteBehind(outputs.write) as behind, closing(source) as ahead:
-            for number, image, sample in track_prepared(model, ahead, frames.live):
-                tracks = sample.pred_track_instances
-                ids.update(tracks.instances_id.tolist())
-                boxes += len(tracks)
-                behind.put(number, image, tracks)
-                meter.update()
-                if on_frame is not None and on_frame(number, image, sample):
-                    break
-        outputs.write_sheet()
-    meter.finish()
-    hint = few_tracks_hint(model.cfg, meter.count, boxes)
-    return TrackSummary(meter.count, len(ids), meter.seconds, files, hint)
+    with closing(prepared if frames.live else read_ahead(prepared)) as ahead:
+        for number, image, sample in track_prepared(model, ahead, frames.live):
+            yield TrackedImage(number, image, boxes_of(sample), sample)
 
 
-class _Outputs:
-    """The files of :func:`track_video`. A context manager: they appear when it succeeds."""
-
-    def __init__(
-        self,
-        fps: float,
-        out: str | Path | None,
-        mot_out: str | Path | None,
-        sheet: str | Path | None,
-    ) -> None:
-        self._video = None if out is None else VideoWriter(out, fps)
-        self._mot_out = mot_out
-        self._rows: TextIO | None = None
-        self._sheet, self._sample_of_run = sheet, EvenSample()
-        self._painter = TrackPainter()
-
-    def __enter__(self) -> '_Outputs':
-        with ExitStack() as on_exit:
-            if self._video is not None:
-                on_exit.enter_context(self._video)
-            if self._mot_out is not None:
-                part = on_exit.enter_context(replace_on_success(self._mot_out))
-                self._rows = on_exit.enter_context(part.open('w'))
-            self._on_exit = on_exit.pop_all()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._on_exit.__exit__(*error)
-
-    def write(self, number: int, image: np.ndarray, tracks: InstanceData) -> None:
-        """The next frame and its tracks."""
-        if self._rows is not None:
-            self._rows.writelines(mot_lines(number, tracks))
-        if self._video is None and self._sheet is None:
-            return
-        # ids only: scores would hide what is behind the labels of a crowd
-        drawn = self._painter(image, tracks.bboxes.numpy(), tracks.instances_id.numpy())
-        if self._video is not None:
-            self._video.write(drawn)
-        if self._sheet is not None:
-            self._sample_of_run.add(number, drawn)
-
-    def write_sheet(self) -> None:
-        """After the last frame."""
-        if self._sheet is not None:
-            write_png(self._sheet, contact_sheet(self._sample_of_run.frames()))
-
-
-def mot_lines(number: int, tracks: InstanceData) -> list[str]:
-    """A frame's tracks as lines of a MOTChallenge result file, by id.
-
-    Args:
-        number: frame number, from 1.
-        tracks: ``pred_track_instances``: ``bboxes`` ``(n, 4)`` xyxy px, ``scores``,
-            ``instances_id``.
-    """
-    boxes = tracks.bboxes.numpy().astype(np.float64)
-    ids, scores = tracks.instances_id.tolist(), tracks.scores.tolist()
-    lines = []
-    for index in np.argsort(ids, kind='stable'):
-        x1, y1, x2, y2 = boxes[index]
-        lines.append(format_row(number, ids[index], (x1, y1, x2 - x1, y2 - y1), scores[index]))
-    return lines
-
-
-class Progress:
-    """Frames done and frames per second: one line that is rewritten in a terminal, a line every ten
-    seconds elsewhere.
-
-    Args:
-        total: number of frames, None where it isn't known.
-        stream: where to write; None writes nothing.
-    """
-
-    def __init__(self, total: int | None, stream: TextIO | None) -> None:
-        self.total = total
-        self.stream = stream
-        self.count = 0
-        self._terminal = stream is not None and stream.isatty()
-        self._start = time.perf_counter()
-        self._shown = self._start
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.perf_counter() - self._start
-
-    def update(self) -> None:
-        """One frame more."""
-        self.count += 1
-        now = time.perf_counter()
-        if now - self._shown >= (0.2 if self._terminal else 10):
-            self._shown = now
-            self._show()
-
-    def finish(self) -> None:
-        """Show the last state."""
-        self._show()
-        if self._terminal:
-            print(file=self.stream)
-
-    def _show(self) -> None:
-        if self.stream is None:
-            return
-        of = f'/{self.total}' if self.total is not None else ''
-        text = f'{self.count}{of} frames, {self.count / max(self.seconds, 1e-9):.1f} frames/s'
-        if self._terminal:
-            print(f'\r{text}\x1b[K', end='', file=self.stream, flush=True)
-        else:
-            print(text, file=self.stream, flush=True)
-
-
-def _check_outputs(files: list[Path], source: Path | str) -> None:
-    resolved = [file.resolve() for file in files]
-    for file, where in zip(files, resolved):
-        if where == Path(source).resolve():
-            raise ValueError(f'{file} is the input: name another file for the output')
-        if resolved.count(where) > 1:
-            raise ValueError(f'{file} is named for two outputs')
+def boxes_of(sample: DetDataSample) -> FrameBoxes:
+    """What is drawn and written of a frame's sample."""
+    found = sample.pred_track_instances
+    parts = found.instances_id, found.bboxes, found.scores
+    return FrameBoxes(*(part.numpy() for part in parts))

@@ -124,6 +124,8 @@ def _graphs(
         state = model.tracklet_update(state, output, _decisions(slots, objects, births=True))
         output = model.decode_frame(features, state)
         names, tensors, structure = tensors_of(output)
+        # the state's tensors may be among them: an export takes one tensor for one input
+        tensors = [tensor.clone() for tensor in tensors]
         decisions = _decisions(slots, objects, births=False)
         decodes.append((features.memory, proposals, tuple(state)))
         updates.append((tuple(state), tuple(tensors), tuple(decisions)))

@@ -97,7 +97,7 @@ class DecodeGraph(nn.Module):
         )
         output = self.model.decode_frame(features, TrackletState(*state))
         leaves = pytree.tree_leaves(output)
-        return (pack_scores(output), *(leaves[place] for place in self.read))
+        return (pack_scores(output), *(leaves[place].clone() for place in self.read))
 
 
 class UpdateGraph(nn.Module):
@@ -135,7 +135,9 @@ class UpdateGraph(nn.Module):
         for place, tensor in zip(self.read, output, strict=True):
             leaves[place] = tensor
         frame = pytree.tree_unflatten(leaves, self.structure)
-        return tuple(self.update(TrackletState(*state), frame, SlotDecisions(*decisions)))
+        found = self.update(TrackletState(*state), frame, SlotDecisions(*decisions))
+        # an input that is handed through would lose its name to the output
+        return tuple(field.clone() for field in found)
 
 
 def tensors_of(output: FrameOutput) -> tuple[list[str], list[Tensor], Any]:

@@ -3,8 +3,14 @@
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from mmengine.runner import CheckpointLoader
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
+
+SAFETENSORS = '.safetensors'
 
 
 def existing_checkpoint(path: str) -> str:
@@ -28,6 +34,28 @@ def existing_checkpoint(path: str) -> str:
             + (f'Use another one, for example {whole[-1]}' if whole else 'Fetch or train it again')
         )
     raise ValueError(f'checkpoint {path} is no file that torch.save wrote')
+
+
+def load_checkpoint(path: str) -> Any:
+    """What is in a checkpoint file of torch or safetensors, on the CPU.
+
+    Raises:
+        ValueError: the file is missing, cut off or no checkpoint; names it.
+    """
+    safe = Path(path).suffix == SAFETENSORS
+    if safe and not Path(path).is_file():
+        raise ValueError(f'checkpoint {path} does not exist or is not a file')
+    try:
+        if safe:
+            return {'state_dict': load_file(path)}
+        return CheckpointLoader.load_checkpoint(
+            existing_checkpoint(path), map_location='cpu', logger='silent'
+        )
+    except (RuntimeError, OSError, EOFError, SafetensorError) as error:  # damaged inside
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'checkpoint {path} cannot be read ({reason}): fetch or train it again'
+        ) from error
 
 
 def check_fit(model: nn.Module, state_dict: Mapping[str, Tensor], path: str) -> None:

@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from lamotr_mm.apis.inferencer import build_pipeline, track_frames
-from lamotr_mm.apis.track_video import Progress, TrackSummary, mot_lines, track_video
+from lamotr_mm.apis.track_video import boxes_of, track_video
+from lamotr_mm.apis.write_tracks import FrameBoxes, Progress, TrackSummary, mot_lines
 from lamotr_mm.io.frames import FrameReadError, open_frames
 from lamotr_mm.io.overlap import DEPTH
 from lamotr_mm.io.video_writer import VideoWriter
@@ -172,7 +173,7 @@ def test_overlapping_changes_no_byte(tmp_path):
             drawn = painter(image, tracks.bboxes.numpy(), tracks.instances_id.numpy())
             video.write(drawn)
             sheet.add(number, drawn)
-            rows += mot_lines(number, tracks)
+            rows += mot_lines(number, boxes_of(sample))
     assert (tmp_path / 'a.txt').read_text() == ''.join(rows)
     assert (tmp_path / 'a.mp4').read_bytes() == (tmp_path / 'b.mp4').read_bytes()
     assert np.array_equal(cv2.imread(str(tmp_path / 'a.png')), contact_sheet(sheet.frames()))
@@ -291,9 +292,7 @@ def test_outputs_that_would_destroy(folder, tmp_path):
 
 
 def test_no_tracks():
-    nothing = InstanceData(
-        bboxes=torch.zeros(0, 4), scores=torch.zeros(0), instances_id=torch.zeros(0).long()
-    )
+    nothing = FrameBoxes(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
     assert mot_lines(1, nothing) == []
 
 

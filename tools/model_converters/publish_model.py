@@ -1,5 +1,5 @@
 r"""Training checkpoint -> weights to ship: half precision, no optimiser, loadable with
-``weights_only``.
+``weights_only``; as safetensors where the name ends so.
 
     python tools/model_converters/publish_model.py \
         work_dirs/lamotr_pets/epoch_20.pth demo/weights/lamotr_pets.pth
@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from lamotr_mm.io.files import replace_on_success
 from lamotr_mm.version import __version__
-from lamotr_mm.weights.checkpoints import existing_checkpoint
+from lamotr_mm.weights.checkpoints import SAFETENSORS, existing_checkpoint, load_checkpoint
 
 
 def publish(checkpoint: dict) -> dict:
@@ -56,6 +57,14 @@ def read(path: Path) -> dict:
         raise ValueError(f'checkpoint {path} cannot be read: {error}') from error
 
 
+def save_safetensors(published: dict, path: Path) -> None:
+    """Weights of :func:`publish`, and its meta as text."""
+    meta = {key: str(value) for key, value in published['meta'].items()}
+    # shared and strided tensors are written once each, as they are read
+    state = {name: value.clone().contiguous() for name, value in published['state_dict'].items()}
+    save_file(state, path, {'format': 'pt', **meta})
+
+
 def main(argv: list[str] | None = None) -> None:
     """Publish; what can't be published prints one line and exits with status 2."""
     parser = argparse.ArgumentParser(description='Training checkpoint -> weights to ship')
@@ -69,8 +78,11 @@ def main(argv: list[str] | None = None) -> None:
         except ValueError as error:
             raise ValueError(f'{args.checkpoint}: {error}') from error
         with replace_on_success(args.out) as part:
-            torch.save(published, part)
-            torch.load(part, weights_only=True)
+            if args.out.suffix == SAFETENSORS:
+                save_safetensors(published, part)
+            else:
+                torch.save(published, part)
+            load_checkpoint(str(part))
     except (ValueError, OSError) as error:
         print(f'publish_model.py: error: {error}', file=sys.stderr)
         sys.exit(2)

@@ -114,6 +114,38 @@ def test_import_stays_light_and_exports_are_found():
     assert done.returncode == 0, done.stderr
 
 
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_needs_no_torch():
+    """Nor the command line, nor the parts that an exported model runs on."""
+    run_python(
+        'import sys\n'
+        'absent = ("torch", "mmengine", "mmcv", "mmdet", "trackeval")\n'
+        'sys.modules.update(dict.fromkeys(absent))\n'
+        'import lamotr_mm, lamotr_mm.apis.cli, lamotr_mm.deploy.runtime, lamotr_mm.apis.exported\n'
+        'from lamotr_mm.tracking import Lifecycle\n'
+        'for name in ("registry", "LAMOTR"):\n'
+        '    try: getattr(lamotr_mm, name)\n'
+        '    except ImportError as e: assert "needs torch" in str(e)\n'
+        '    else: raise SystemExit("no error")\n'
+    )
+
+
+def test_an_openmmlab_program_is_told_at_the_import():
+    """mmengine's look-up by prefix would hide why `lamotr_mm.registry` cannot be imported."""
+    run_python(
+        'import sys, mmengine\n'
+        'sys.modules["trackeval"] = None\n'
+        'try: import lamotr_mm\n'
+        'except ImportError as e: assert "needs trackeval" in str(e)\n'
+        'else: raise SystemExit("no error")\n'
+    )
+
+
 def test_prefixed_types_resolve_from_the_default_scope_of_configs():
     """What `custom_imports` does, and nothing else: the prefix finds our types in mmdet's scope."""
     code = (

@@ -255,16 +255,19 @@ def preprocessing_of(model: LAMOTR, frame: tuple[int, int]) -> Preprocessing:
     """
     transforms = [(_kind(each), each) for each in _flat(get_test_pipeline_cfg(model.cfg))]
     kept = [pair for pair in transforms if not pair[0].startswith('Load')]
-    if [kind for kind, _ in kept] != ['Resize', 'PackTrackInputs'] or 'scale' not in kept[0][1]:
+    *resizes, (last, _) = kept
+    scaled = [kind for kind, transform in resizes if kind == 'Resize' and 'scale' in transform]
+    if last != 'PackTrackInputs' or len(resizes) > 1 or len(scaled) < len(resizes):
         raise ValueError(
             f'the test pipeline is {", ".join(kind for kind, _ in transforms)}: an exported model '
-            'can do Resize to a scale and PackTrackInputs, and nothing else'
+            'can do one Resize to a scale and PackTrackInputs, and nothing else'
         )
-    resize = kept[0][1]
+    resize = resizes[0][1] if resizes else dict(scale=None)
     processor = model.data_preprocessor
     if processor.pad_value != 0 or not processor._enable_normalize:
         raise ValueError('model.data_preprocessor must have mean and std, and pad_value=0')
-    scale, keep_ratio = tuple(resize['scale']), bool(resize.get('keep_ratio', False))
+    scale, keep_ratio = resize['scale'], bool(resize.get('keep_ratio', False))
+    scale = None if scale is None else tuple(scale)
     img_shape = resized_shape(frame, scale, keep_ratio)
     divisor = processor.pad_size_divisor
     return Preprocessing(

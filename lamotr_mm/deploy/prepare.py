@@ -7,7 +7,7 @@ from .settings import Preprocessing
 
 
 def resized_shape(
-    shape: tuple[int, int], scale: tuple[int, int], keep_ratio: bool
+    shape: tuple[int, int], scale: tuple[int, int] | None, keep_ratio: bool
 ) -> tuple[int, int]:
     """(height, width) in px that ``mmcv.Resize`` makes of a frame of ``shape``.
 
@@ -15,6 +15,8 @@ def resized_shape(
         shape: (height, width) in px.
         scale, keep_ratio: of :class:`Preprocessing`.
     """
+    if scale is None:
+        return shape
     if not keep_ratio:
         return scale[1], scale[0]
     factor = min(max(scale) / max(shape), min(scale) / min(shape))
@@ -42,11 +44,11 @@ def prepare(image_bgr: np.ndarray, settings: Preprocessing) -> np.ndarray:
         )
     height, width = resized_shape(image_bgr.shape[:2], settings.scale, settings.keep_ratio)
     if (height, width) != settings.img_shape:
-        own = 'x'.join(map(str, reversed(settings.img_shape)))
+        rows, columns = image_bgr.shape[:2]
         raise ValueError(
-            f'frames of {image_bgr.shape[1]}x{image_bgr.shape[0]} px become {width}x{height} px, '
-            f'and the model is exported for {own}: export it with '
-            f'--frame {image_bgr.shape[0]} {image_bgr.shape[1]}'
+            f'a frame of {columns}x{rows} px becomes {width}x{height} px, the model is exported '
+            f'for {settings.img_shape[1]}x{settings.img_shape[0]}: export it with '
+            f'--frame {rows} {columns}'
         )
     image = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR)
     image = image[..., ::-1] if settings.rgb else image

@@ -16,7 +16,7 @@ class Preprocessing:
 
     Attributes:
         scale: (long, short) side in px, which a frame is resized to fit, or (width, height) exactly
-            where ``keep_ratio`` is false.
+            where ``keep_ratio`` is false; None: frames stay as they are.
         keep_ratio: whether a frame keeps its proportions.
         img_shape: (height, width) in px of the resized frames that the graphs are made for.
         padded: (height, width) in px of the graph's input: zeros right and below.
@@ -24,7 +24,7 @@ class Preprocessing:
         rgb: whether the channels are red, green, blue; frames are blue, green, red.
     """
 
-    scale: tuple[int, int]
+    scale: tuple[int, int] | None
     keep_ratio: bool
     img_shape: tuple[int, int]
     padded: tuple[int, int]

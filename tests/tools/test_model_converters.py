@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.models import MobileNetV2
+from safetensors import safe_open
 from torch import nn
 
+from lamotr_mm.apis.inferencer import init_model
+from lamotr_mm.apis.model_zoo import find_model
 from lamotr_mm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +135,23 @@ class TestPublish:
         load('publish_model').main([str(tmp_path / 'in.pth'), str(out)])
         assert [file.name for file in out.parent.iterdir()] == ['out.pth']
         assert torch.load(out, weights_only=True)['state_dict']['weight'] == weight
+
+    def test_safetensors(self, tmp_path):
+        """The tracker reads them, and has the very weights of the published torch file."""
+        config, weights = find_model('lamotr_synthetic')
+        out = tmp_path / 'out.safetensors'
+        load('publish_model').main([weights, str(out)])
+        assert [file.name for file in tmp_path.iterdir()] == ['out.safetensors']
+        models = [init_model(config, file).state_dict() for file in (weights, out)]
+        assert models[0].keys() == models[1].keys()
+        assert all(torch.equal(one, other) for one, other in zip(*(m.values() for m in models)))
+        with safe_open(out, 'pt') as file:
+            assert file.metadata()['lamotr_mm_version'] == __version__
+        out.write_bytes(out.read_bytes()[:-100])
+        with pytest.raises(ValueError, match=r'out\.safetensors cannot be read'):
+            init_model(config, out)
+        with pytest.raises(ValueError, match=r'no\.safetensors does not exist'):
+            init_model(config, tmp_path / 'no.safetensors')
 
     @pytest.mark.parametrize(
         'content',

@@ -84,7 +84,7 @@ def test_wrong_use_is_one_line(exported, walk, tmp_path, monkeypatch, capsys):
     settings = model.settings.preprocessing
     object.__setattr__(settings, 'scale', None)
     object.__setattr__(settings, 'img_shape', (96, 144))
-    with pytest.raises(ValueError, match='144x100 px .* exported for 144x96.* --frame 100 144'):
+    with pytest.raises(ValueError, match=r'144x100 px .* exported for 144x96.* --frame 100 144'):
         model.prepare(cv2.imread('other.png'))
     with pytest.raises(ValueError, match='expected uint8'):
         model.prepare(np.zeros((96, 144), np.uint8))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmcv.ops import nms
+from mmengine.config import ConfigDict
 
 from lamotr_mm.deploy.graphs import dense_outputs
 from lamotr_mm.deploy.settings import ProposalSettings
@@ -34,7 +35,7 @@ def detector(score_thr: float, nms_pre: int, min_size: float = 0) -> DensePropos
             loss_cls=dict(type='mmdet.FocalLoss', use_sigmoid=True),
             loss_bbox=dict(type='mmdet.GIoULoss'),
             loss_centerness=dict(type='mmdet.CrossEntropyLoss', use_sigmoid=True),
-            test_cfg=dict(
+            test_cfg=ConfigDict(
                 nms_pre=nms_pre,
                 min_bbox_size=min_size,
                 score_thr=score_thr,

@@ -13,7 +13,7 @@ from lamotr_mm.tracking.tracked_frame import TrackedFrame, shown_tracks, unpack_
 from lamotr_mm.tracking.two_stage import TwoStageLifecycle
 
 from .prepare import prepare
-from .settings import GRAPHS, Settings
+from .settings import FILE, GRAPHS, Settings
 from .suppression import propose
 
 LIFECYCLES = {kind.__name__: kind for kind in (Lifecycle, TwoStageLifecycle)}
@@ -55,9 +55,15 @@ class ExportedModel:
         folder = Path(folder)
         self.settings = Settings.read(folder)
         options = dict(self.settings.lifecycle)
-        self.lifecycle: Lifecycle = LIFECYCLES[options.pop('type')](**options)
-        if threads is None:
-            threads = int(os.environ.get('OMP_NUM_THREADS') or 0)
+        try:
+            self.lifecycle: Lifecycle = LIFECYCLES[options.pop('type')](**options)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'lifecycle in {folder / FILE} is not of this version of lamotr_mm ({error}): export '
+                f'the model again, or install what made it ({self.settings.made_by})'
+            ) from error
+        if threads is None:  # a list has one number for each nesting
+            threads = int((os.environ.get('OMP_NUM_THREADS') or '0').split(',')[0])
         self._graphs = {name: _open_graph(folder / f'{name}.onnx', threads) for name in GRAPHS}
 
     def new_session(self) -> ExportedSession:

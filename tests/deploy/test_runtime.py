@@ -110,6 +110,10 @@ def test_broken_folders_are_named(broken):
         (broken / 'model.json').write_text(text)
         with pytest.raises(ValueError, match=r'model\.json cannot be read .*export it again'):
             ExportedModel(broken)
+    newer = content | {'lifecycle': content['lifecycle'] | {'patience': 3}}
+    (broken / 'model.json').write_text(json.dumps(newer))
+    with pytest.raises(ValueError, match=r'lifecycle in .*patience.*lamotr_mm \d'):
+        ExportedModel(broken)
     (broken / 'model.json').write_text(json.dumps(content))
     (broken / 'update.onnx').write_bytes((broken / 'update.onnx').read_bytes()[:-100])
     with pytest.raises(ValueError, match=r'update\.onnx cannot be read'):

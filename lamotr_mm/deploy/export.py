@@ -123,12 +123,12 @@ def _graphs(
         slots, objects = output.asso_logits.shape[2], output.num_objects
         state = model.tracklet_update(state, output, _decisions(slots, objects, births=True))
         output = model.decode_frame(features, state)
-        names, tensors, structure = tensors_of(output)
+        names, found, structure = tensors_of(output)
         # the state's tensors may be among them: an export takes one tensor for one input
-        tensors = [tensor.clone() for tensor in tensors]
+        tensors = tuple(tensor.clone() for tensor in found)
         decisions = _decisions(slots, objects, births=False)
         decodes.append((features.memory, proposals, tuple(state)))
-        updates.append((tuple(state), tuple(tensors), tuple(decisions)))
+        updates.append((tuple(state), tensors, tuple(decisions)))
     _, tensors, _ = updates[0]
     read = _tensors_read(UpdateGraph(model.tracklet_update, structure, tensors), updates[0])
     update = UpdateGraph(model.tracklet_update, structure, tensors, read)

@@ -73,6 +73,11 @@ class DecodeGraph(nn.Module):
         read: numbers of the output's tensors that are given out, see :func:`tensors_of`.
     """
 
+    padding_mask: Tensor | None
+    valid_ratios: Tensor
+    spatial_shapes: Tensor
+    level_start_index: Tensor
+
     def __init__(self, model: LAMOTR, features: FrameFeatures, read: Sequence[int]) -> None:
         super().__init__()
         self.model = model

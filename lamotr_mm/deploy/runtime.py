@@ -81,8 +81,11 @@ class ExportedModel:
         settings = self.settings
         if settings.proposals is None:
             return found
-        dense = [found.pop(name) for name in ('boxes', 'scores', 'factors')]
-        boxes, scores = propose(*dense, settings.preprocessing.img_shape, settings.proposals)
+        boxes, scores = propose(
+            *(found.pop('boxes'), found.pop('scores'), found.pop('factors')),
+            settings.preprocessing.img_shape,
+            settings.proposals,
+        )
         return found | {'proposals.boxes_cxcywh': boxes, 'proposals.scores': scores}
 
     def track_frame(

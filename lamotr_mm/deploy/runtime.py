@@ -59,8 +59,8 @@ class ExportedModel:
             self.lifecycle: Lifecycle = LIFECYCLES[options.pop('type')](**options)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f'lifecycle in {folder / FILE} is not of this version of lamotr_mm ({error}): export '
-                f'the model again, or install what made it ({self.settings.made_by})'
+                f'lifecycle in {folder / FILE} is not of this version of lamotr_mm ({error}): '
+                f'export the model again, or install what made it ({self.settings.made_by})'
             ) from error
         if threads is None:  # a list has one number for each nesting
             threads = int((os.environ.get('OMP_NUM_THREADS') or '0').split(',')[0])

@@ -147,6 +147,8 @@ class UpdateGraph(nn.Module):
 
 def tensors_of(output: FrameOutput) -> tuple[list[str], list[Tensor], Any]:
     """Names and tensors of a frame's output, nested ones included, and its structure."""
+    # which only training reads: no tensor at inference
+    output = output._replace(early_asso_logits=output.asso_logits[:0])
     paths, structure = pytree.tree_flatten_with_path(output)
     names = [re.sub(r'\W+', '.', pytree.keystr(path)).strip('.') for path, _ in paths]
     return names, [tensor for _, tensor in paths], structure

@@ -116,8 +116,8 @@ def _graphs(
 ) -> tuple[list[Graph], list[str]]:
     """The three graphs, and the names of what ``update`` reads of ``decode``'s output."""
     updates, decodes = [], []
-    # the exporter wants None where there is no tensor
-    proposals = tuple(features.proposals) if features.proposals else None
+    # not as a tuple: the exporter takes one of sizes that stay for the sizes of one tensor
+    proposals = features.proposals or (None, None)
     for state in (free, free.grow(2 * free.valid.shape[1])):
         output = model.decode_frame(features, state)
         slots, objects = output.asso_logits.shape[2], output.num_objects
@@ -127,7 +127,7 @@ def _graphs(
         # the state's tensors may be among them: an export takes one tensor for one input
         tensors = tuple(tensor.clone() for tensor in found)
         decisions = _decisions(slots, objects, births=False)
-        decodes.append((features.memory, proposals, tuple(state)))
+        decodes.append((features.memory, *proposals, tuple(state)))
         updates.append((tuple(state), tensors, tuple(decisions)))
     _, tensors, _ = updates[0]
     read = _tensors_read(UpdateGraph(model.tracklet_update, structure, tensors), updates[0])

@@ -87,17 +87,24 @@ class DecodeGraph(nn.Module):
         self.read = read
 
     def forward(
-        self, memory: Tensor, proposals: tuple[Tensor, ...] | None, state: tuple[Tensor, ...]
+        self,
+        memory: Tensor,
+        boxes_cxcywh: Tensor | None,
+        scores: Tensor | None,
+        state: tuple[Tensor, ...],
     ) -> tuple[Tensor, ...]:
-        """Memory ``(1, S, d)``, proposals or None, the fields of the state -> ``pack_scores`` and
-        the tensors of the output that are read."""
+        """Memory ``(1, S, d)``, both tensors of the proposals or None, the fields of the state ->
+        ``pack_scores`` and the tensors of the output that are read."""
+        proposals = None
+        if boxes_cxcywh is not None and scores is not None:
+            proposals = Proposals(boxes_cxcywh, scores)
         features = FrameFeatures(
             memory=memory,
             padding_mask=self.padding_mask,
             valid_ratios=self.valid_ratios,
             spatial_shapes=self.spatial_shapes,
             level_start_index=self.level_start_index,
-            proposals=Proposals(*proposals) if proposals else None,
+            proposals=proposals,
             level_shapes=self.level_shapes,
         )
         output = self.model.decode_frame(features, TrackletState(*state))

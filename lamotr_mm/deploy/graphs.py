@@ -153,9 +153,9 @@ class UpdateGraph(nn.Module):
 
 
 def tensors_of(output: FrameOutput) -> tuple[list[str], list[Tensor], Any]:
-    """Names and tensors of a frame's output, nested ones included, and its structure."""
-    # which only training reads: no tensor at inference
-    output = output._replace(early_asso_logits=output.asso_logits[:0])
+    """Names and tensors of a frame's output, nested ones included, and its structure. What is None
+    at inference is an empty tensor, which nothing reads."""
     paths, structure = pytree.tree_flatten_with_path(output)
     names = [re.sub(r'\W+', '.', pytree.keystr(path)).strip('.') for path, _ in paths]
-    return names, [tensor for _, tensor in paths], structure
+    tensors = [torch.zeros(0) if leaf is None else leaf for _, leaf in paths]
+    return names, tensors, structure

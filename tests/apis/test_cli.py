@@ -115,7 +115,7 @@ def test_eval_prints_the_table(lamotr, lamotr_data):
 
 def test_models_and_info(lamotr):
     out = lamotr('models')[1]
-    assert 'lamotr_people' in out and '66.8 52.6' in out and 'lamotr_dancetrack' in out
+    assert 'lamotr_people' in out and '69.7 54.6' in out and 'lamotr_dancetrack' in out
     out = lamotr('info', 'lamotr_people')[1]
     assert 'knows: pedestrian of data/people/annotations/train.json' in out
     assert 'parameters: 1,633,712 trainable' in out

@@ -115,7 +115,7 @@ def test_models_by_name(tmp_path):
     for name in ('lamotr_people', 'lamotr_mm::lamotr_people.py'):
         config, weights = find_model(name)
         assert config.endswith('configs/lamotr_people.py') and weights.endswith('people.pth')
-    assert list_models()['lamotr_people'].results['PETS09-S2L1, frames 451-600']['HOTA'] == 66.8
+    assert list_models()['lamotr_people'].results['PETS09-S2L1, frames 451-600']['HOTA'] == 69.7
     config, weights = find_config('lamotr_dancetrack')
     assert weights is None and find_model(config, 'mine.pth') == (config, 'mine.pth')
     with pytest.raises(ValueError, match='no weights come with lamotr_dancetrack'):

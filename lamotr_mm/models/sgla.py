@@ -111,8 +111,9 @@ class SGLA(BaseModule):
             seen = torch.cat([boxes[:, :num_objects], detections.entering_cxcywh], 1)
             readings = readings + self.anchor_mlp.read(seen, num_objects, readers)
         all_logits, all_boxes, early = [], [], []
-        for layer, bias_ahead in zip(self.layers, ahead):
-            early.append(readings[:, -1] - bias_ahead)
+        for index, layer in enumerate(self.layers):
+            if ahead is not None:
+                early.append(readings[:, -1] - ahead[index])
             if self.deviation_mlp is not None:
                 readings = readings + self.deviation_mlp.read(boxes, num_objects, readers)
             bias, readings = readings.tensor_split([layer.num_heads], 1)
@@ -128,31 +129,32 @@ class SGLA(BaseModule):
             logits=torch.stack(all_logits),
             boxes_cxcywh=torch.stack(all_boxes),
             asso_logits=readings.squeeze(1),
-            early_asso_logits=torch.stack(early) if self.training else None,
+            early_asso_logits=torch.stack(early) if early else None,
         )
 
     @float32_island
-    def _readers(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _readers(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """All that reads M: ``W_asso`` of each layer, then ``w``.
 
         Returns:
             Weights ``(L * heads + 1, d)``; what they read where H and A are 0: the biases that
-            all pairs share, ``(1, L * heads + 1, 1, 1)``; and ``(L,)``, how much of the last of
-            them comes after ``M(0) .. M(L - 1)``.
+            all pairs share, ``(1, L * heads + 1, 1, 1)``; and in training ``(L,)``, how much of the
+            last of them comes after ``M(0) .. M(L - 1)``.
         """
         shared = like.new_zeros(self.score.in_features)
         if self.anchor_mlp is not None:
             shared = shared + self.anchor_mlp.bias
         constants, scores = [], []
         for layer in self.layers:
-            scores.append(self.score(shared))
+            if self.training:
+                scores.append(self.score(shared))
             if self.deviation_mlp is not None:
                 shared = shared + self.deviation_mlp.bias
             constants.append(layer.w_asso(shared))
             shared = shared + layer.w_upd.bias
         constants.append(self.score(shared))
         weights = [layer.w_asso.weight for layer in self.layers] + [self.score.weight]
-        ahead = constants[-1] - torch.cat(scores)
+        ahead = constants[-1] - torch.cat(scores) if scores else None
         return torch.cat(weights), torch.cat(constants)[None, :, None, None], ahead
 
     @staticmethod

@@ -161,6 +161,7 @@ def _open_graph(path: Path, threads: int) -> Any:
         raise ValueError(f'{path} is missing: copy the whole folder, or export the model again')
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors; it warns of constants that it leaves as they are
     try:
         return onnxruntime.InferenceSession(str(path), options, ['CPUExecutionProvider'])
     except Exception as error:  # of onnxruntime, which has a class for each status

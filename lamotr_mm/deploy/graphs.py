@@ -52,7 +52,10 @@ def dense_outputs(
     sizes = [level.shape[-2:] for level in scores]
     priors = head.prior_generator.grid_priors(sizes, device=scores[0].device)
     deltas = torch.cat([_anchors_first(level, 4) for level in deltas])
-    boxes = head.bbox_coder.decode(torch.cat(priors), deltas, max_shape=img_shape)
+    boxes = head.bbox_coder.decode(torch.cat(priors), deltas)
+    if head.bbox_coder.clip_border:  # not by `max_shape`, which writes into slices
+        height, width = img_shape
+        boxes = boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
     score = torch.cat([_anchors_first(level, 1) for level in scores])[:, 0].sigmoid()
     if not factors:
         return boxes, score, torch.ones_like(score)

@@ -208,7 +208,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         weights: Tensor,
         spatial_shapes: Tensor,
         level_start_index: Tensor | None,
-        level_shapes: Sequence[tuple[int, int]] | None,
+        level_shapes: Sequence[tuple[int, int]] | None = None,
     ) -> Tensor:
         """Pick the op: ``(B, S, heads, c)`` values -> ``(B, Q, heads * c)``."""
         value, locations, weights = map(widen, (value, locations, weights))
